@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The running set: VIPs, pools and backends as they are now, whoever changed them last (file, command,
+ * check, neighbour table). The only writer of this state is the model; everything else asks it and is
+ * told of changes through struct model_listener. One thread.
+ *
+ * Ids of VIPs, pools and backends go into snapshots and flow words and so outlive restarts: they are
+ * kept in the state file and given out next-fit, so that an id is not used again soon after it was freed.
+ */
+#ifndef SHUNT_MODEL_H
+#define SHUNT_MODEL_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config.h"
+
+struct model;
+
+/* What is counted, since the object was made, across restarts of either daemon. */
+struct traffic {
+	uint64_t packets;
+	uint64_t bytes;
+	uint64_t new_flows;
+};
+
+struct backend {
+	struct backend *next; /* in its pool, ascending address */
+	struct pool *pool;
+	struct addr address;
+	uint16_t id;
+	uint16_t weight;   /* 0: no new flows */
+	bool mac_pinned;   /* by configuration: the neighbour table is not asked */
+	bool mac_known;
+	struct mac mac;
+	bool healthy;      /* the last judgement of its check; true where there is none */
+	bool disabled;     /* by command: out at once, flows too */
+	bool draining;     /* by command: keeps its flows, gets no new ones */
+	bool removed;      /* taken out of the set; stays until its last flow has ended, shown nowhere */
+	uint64_t removed_at_s;
+	struct traffic traffic;
+	uint32_t active_flows;
+	uint32_t closing_flows;
+	void *health;      /* owned by health.c */
+	void *neighbour;   /* owned by neighbour.c */
+};
+
+struct pool {
+	struct pool *next; /* ascending name */
+	char name[NAME_MAX_LEN + 1];
+	uint16_t id;
+	int family;        /* AF_INET, AF_INET6; AF_UNSPEC while it has neither backend nor VIP */
+	enum scheduler scheduler;
+	struct check check;
+	struct backend *backends;
+	uint32_t n_vips;
+	bool slots_dirty;  /* slots have to be built anew before the next snapshot */
+	uint16_t *slots;
+	uint32_t n_slots;
+};
+
+struct vip {
+	struct vip *next; /* ascending address, protocol, port */
+	struct addr address;
+	uint16_t port;    /* host order */
+	uint8_t protocol;
+	uint16_t id;
+	struct pool *pool;
+	struct traffic traffic;
+	uint32_t active_flows;
+};
+
+enum backend_state { STATE_UP, STATE_DOWN, STATE_DRAINING, STATE_DRAINED, STATE_DISABLED };
+
+/* Called after the change, in the order of registration. Any may be NULL. */
+struct model_listener {
+	struct model_listener *next; /* the model's */
+	void *context;
+	void (*backend_added)(void *context, struct backend *backend);
+	void (*backend_changed)(void *context, struct backend *backend);
+	void (*backend_removed)(void *context, struct backend *backend); /* just before it is freed */
+	void (*pool_changed)(void *context, struct pool *pool); /* its check, its first or last VIP */
+	void (*snapshot_needed)(void *context); /* something a forwarder must know has changed */
+};
+
+struct model *model_new(void);
+void model_free(struct model *model);
+void model_listen(struct model *model, struct model_listener *listener); /* listener: the caller's, outlives */
+
+/* First of each list. */
+struct pool *model_pools(struct model *model);
+struct vip *model_vips(struct model *model);
+
+struct pool *model_pool_find(struct model *model, const char *name);
+struct vip *model_vip_find(struct model *model, struct addr address, uint8_t protocol, uint16_t port);
+struct backend *model_backend_find(struct pool *pool, struct addr address); /* not the removed ones */
+struct backend *model_backend_by_id(struct model *model, uint16_t id);      /* the removed ones too */
+struct vip *model_vip_by_id(struct model *model, uint16_t id);
+enum backend_state model_backend_state(const struct backend *backend);
+const char *backend_state_name(enum backend_state state);
+const char *scheduler_name(enum scheduler scheduler);
+
+/* Changes by command. 0, or -errno (-EEXIST, -ENOENT, -EINVAL, -EBUSY, -ENOSPC) and a line in *error; then nothing changed. */
+int model_vip_add(struct model *model, struct addr address, uint8_t protocol, uint16_t port, const char *pool,
+	struct error *error);
+int model_vip_del(struct model *model, struct addr address, uint8_t protocol, uint16_t port, struct error *error);
+int model_pool_add(struct model *model, const char *name, enum scheduler scheduler, const struct check *check,
+	struct error *error);
+int model_pool_del(struct model *model, const char *name, struct error *error); /* -EBUSY while a VIP uses it */
+int model_backend_add(struct model *model, const char *pool, struct addr address, uint16_t weight,
+	const struct mac *pinned, struct error *error);
+int model_backend_del(struct model *model, const char *pool, struct addr address, struct error *error);
+int model_backend_set(struct model *model, const char *pool, struct addr address, uint16_t weight,
+	struct error *error);
+/* In the named pool, or with NULL in every pool that has it; -ENOENT if none has. */
+int model_disable(struct model *model, const char *pool, struct addr address, struct error *error);
+int model_enable(struct model *model, const char *pool, struct addr address, struct error *error);
+int model_drain(struct model *model, const char *pool, struct addr address, struct error *error);
+
+/* What the world says. */
+void model_set_mac(struct model *model, struct backend *backend, const struct mac *mac); /* NULL: unknown */
+void model_set_healthy(struct model *model, struct backend *backend, bool healthy);
+/* Free removed backends that have no flows left. now_s: CLOCK_MONOTONIC. Called every second. */
+void model_reap(struct model *model, uint64_t now_s);
+
+/*
+ * Make the running set what the configuration says; drains and disables of backends that stay are kept.
+ * Returns a JSON array of one string a change ("backend web 10.0.0.14 added"), empty if there is none;
+ * with dry_run nothing is changed. Never fails for a validated configuration but for memory (NULL).
+ */
+json_t *model_apply(struct model *model, const struct config *config, bool dry_run);
+
+#endif

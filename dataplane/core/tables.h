@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The tables as ordinary memory: how every body but the XDP program gives the core its snapshot, flow
+ * table and counters. Another body defines struct tables and the same tables_*() functions and
+ * SHUNT_TABLES_H before it includes the rest of the core. An accessor may return NULL (for BPF a map
+ * look-up can fail); here it returns NULL only for an id that the tables don't have.
+ */
+#ifndef SHUNT_TABLES_H
+#define SHUNT_TABLES_H
+
+#include "flow_table.h"
+#include "snapshot.h"
+#include "stats.h"
+#include "types.h"
+
+struct tables {
+	/* One validated snapshot; NULL header: none yet, all goes to the kernel. */
+	const struct snapshot_header *header;
+	const struct snapshot_port *ports;
+	const struct snapshot_vip *vips;
+	const struct snapshot_backend *backends;
+	const __u16 *slots;
+	/* The flow table; n_buckets 0: none. */
+	struct flow_bucket *buckets;
+	__u32 n_buckets;
+	__u32 tick;          /* now, flow_tick() */
+	/* This worker's own counters, and what the sweeper counted. */
+	struct stats_worker *stats;
+	const __u32 *active; /* stats_header.active */
+	__u32 worker;        /* index: sets the workers' round-robin cursors apart */
+};
+
+core_inline const struct snapshot_header *tables_header(const struct tables *t)
+{
+	return t->header;
+}
+
+core_inline const struct snapshot_port *tables_port(const struct tables *t, __u32 port)
+{
+	return port < t->header->n_ports ? &t->ports[port] : (void *)0;
+}
+
+/* index: below header->vip_index_size. */
+core_inline const struct snapshot_vip *tables_vip(const struct tables *t, __u32 index)
+{
+	return &t->vips[index];
+}
+
+core_inline const struct snapshot_backend *tables_backend(const struct tables *t, __u32 id)
+{
+	return id < t->header->n_backends ? &t->backends[id] : (void *)0;
+}
+
+/* index: below header->n_slots. */
+core_inline __u32 tables_slot(const struct tables *t, __u32 index)
+{
+	return t->slots[index];
+}
+
+/* index: below n_buckets. */
+core_inline struct flow_bucket *tables_bucket(const struct tables *t, __u32 index)
+{
+	return &t->buckets[index];
+}
+
+core_inline __u32 tables_n_buckets(const struct tables *t)
+{
+	return t->n_buckets;
+}
+
+core_inline __u32 tables_tick(const struct tables *t)
+{
+	return t->tick;
+}
+
+core_inline __u32 tables_worker(const struct tables *t)
+{
+	return t->worker;
+}
+
+core_inline __u32 tables_active(const struct tables *t, __u32 backend)
+{
+	return t->active[backend];
+}
+
+core_inline struct stats_traffic *tables_vip_stats(const struct tables *t, __u32 vip)
+{
+	return &t->stats->vip[vip];
+}
+
+core_inline struct stats_traffic *tables_backend_stats(const struct tables *t, __u32 backend)
+{
+	return &t->stats->backend[backend];
+}
+
+core_inline void tables_count(const struct tables *t, __u32 counter)
+{
+	t->stats->counter[counter]++;
+}
+
+/* Point t at a block that snapshot_check() accepted; the block must outlive the use of t. */
+core_inline void tables_open_snapshot(struct tables *t, const void *block)
+{
+	const struct snapshot_header *h = (const struct snapshot_header *)block;
+	const char *base = (const char *)block;
+
+	t->header = h;
+	t->ports = (const struct snapshot_port *)(base + h->ports_off);
+	t->vips = (const struct snapshot_vip *)(base + h->vips_off);
+	t->backends = (const struct snapshot_backend *)(base + h->backends_off);
+	t->slots = (const __u16 *)(base + h->slots_off);
+}
+
+#endif

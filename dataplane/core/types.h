@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The words every core header is written in: fixed-width kernel types, byte order, addresses,
+ * atomics. Compiled by gcc, clang and clang -target bpf alike; includes nothing but kernel uapi.
+ */
+#ifndef SHUNT_TYPES_H
+#define SHUNT_TYPES_H
+
+#include <linux/types.h>
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "the shared layouts are defined for little-endian machines"
+#endif
+
+#define core_inline static inline __attribute__((always_inline, unused))
+#define core_likely(x) __builtin_expect(!!(x), 1)
+#define core_unlikely(x) __builtin_expect(!!(x), 0)
+
+#define core_be16(x) ((__be16)__builtin_bswap16((__u16)(x)))
+#define core_be32(x) ((__be32)__builtin_bswap32((__u32)(x)))
+
+/*
+ * An IPv6 address, or an IPv4 address mapped to ::ffff:a.b.c.d. In memory the sixteen bytes stand in
+ * network order; hi and lo are those bytes loaded as they lie.
+ */
+struct addr {
+	__u64 hi;
+	__u64 lo;
+};
+
+core_inline struct addr addr_from_ipv4(__be32 v4)
+{
+	return (struct addr){ 0, (__u64)v4 << 32 | 0xffff0000u };
+}
+
+core_inline int addr_is_ipv4(struct addr a)
+{
+	return a.hi == 0 && (__u32)a.lo == 0xffff0000u;
+}
+
+core_inline __be32 addr_to_ipv4(struct addr a)
+{
+	return (__be32)(a.lo >> 32);
+}
+
+core_inline int addr_equal(struct addr a, struct addr b)
+{
+	return ((a.hi ^ b.hi) | (a.lo ^ b.lo)) == 0;
+}
+
+/* Scale a 32-bit hash to 0..n-1 without a division (Lemire, "Fast random integer generation"). */
+core_inline __u32 core_range(__u32 hash, __u32 n)
+{
+	return (__u32)((__u64)hash * n >> 32);
+}
+
+/* A byte array as six bytes of MAC address, copied without alignment. */
+struct mac {
+	__u8 byte[6];
+};
+
+#endif
