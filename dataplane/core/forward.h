@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The verdict on a packet: VIP look-up, flow look-up or a new flow by the pool's scheduler, Ethernet
+ * rewrite. In three steps so that a body can handle packets in bursts and let memory arrive meanwhile:
+ *
+ *   forward_begin()   parse, find the VIP, hash; a verdict if that already decides
+ *   forward_probe()   look for the flow in its first bucket
+ *   forward_finish()  the backend: of the flow, or a new one; writes the frame's MAC addresses
+ *
+ * burst.h drives them for memory bodies. Counts what happened on the way (EVENT counters, new flows);
+ * the VERDICT counter is the body's to count once it has done what the verdict says, together with
+ * forward_account().
+ */
+#ifndef SHUNT_FORWARD_H
+#define SHUNT_FORWARD_H
+
+#include "answer.h"
+#include "flow_table.h"
+#include "hash.h"
+#include "parse.h"
+#include "snapshot.h"
+#include "tables.h"
+#include "types.h"
+#include "verdicts.h"
+#include "vip.h"
+
+struct verdict {
+	__u8 action;  /* enum action */
+	__u8 counter; /* enum counter, of class VERDICT */
+	__u16 port;   /* ACTION_TO_BACKEND: index of the port to transmit on */
+	__u16 vip;    /* ACTION_TO_BACKEND: ids */
+	__u16 backend;
+};
+
+/* A packet between the steps. */
+struct lookup {
+	struct packet packet;
+	const struct snapshot_vip *vip;
+	__u64 hash;
+	struct flow_place place;
+	int index; /* of the word in the first bucket, or -1 */
+};
+
+core_inline void verdict_set(struct verdict *v, __u32 action, __u32 counter)
+{
+	*v = (struct verdict){ .action = (__u8)action, .counter = (__u8)counter };
+}
+
+/* The 32 bits of a flow's hash that choose its slot: of both halves, as the buckets use them singly. */
+core_inline __u32 flow_slot_hash(__u64 hash)
+{
+	return (__u32)(hash ^ hash >> 32);
+}
+
+/* Index into the slots of the flow's hash slot; vip->slot_count > 0. */
+core_inline __u32 forward_hash_slot(const struct snapshot_vip *vip, __u32 slot_hash)
+{
+	return vip->slot_first + core_range(slot_hash, vip->slot_count);
+}
+
+core_inline __u32 vip_scheduler(const struct snapshot_vip *vip)
+{
+	return vip->flags >> VIP_SCHED_SHIFT & 3;
+}
+
+core_inline int mac_equal(struct mac a, struct mac b)
+{
+	return ((a.byte[0] ^ b.byte[0]) | (a.byte[1] ^ b.byte[1]) | (a.byte[2] ^ b.byte[2]) |
+		       (a.byte[3] ^ b.byte[3]) | (a.byte[4] ^ b.byte[4]) | (a.byte[5] ^ b.byte[5])) == 0;
+}
+
+/* Whether the frame is addressed to the port it came in by. */
+core_inline int forward_is_ours(const struct tables *t, const struct frame *f)
+{
+	const struct eth_header *eth = (const struct eth_header *)frame_at(f, 0, sizeof(*eth));
+	const struct snapshot_port *port = tables_port(t, f->port);
+
+	return eth && port && mac_equal(eth->dst, port->mac);
+}
+
+/* What isn't a flow's packet: answered or dropped if for a VIP's address, else the kernel's. */
+core_inline void forward_other(const struct tables *t, const struct frame *f, const struct packet *p,
+	struct verdict *v)
+{
+	const struct snapshot_vip *address;
+
+	verdict_set(v, ACTION_TO_KERNEL, COUNTER_TO_KERNEL);
+	if (p->kind == PACKET_NOT_IP)
+		return;
+	if (p->kind == PACKET_MALFORMED) {
+		verdict_set(v, ACTION_DROP, COUNTER_DROP_MALFORMED);
+		return;
+	}
+	address = vip_find_address(t, p->dst);
+	if (!address)
+		return;
+	switch (p->kind) {
+	case PACKET_ARP:
+		/* A request for the sender's own address announces it; the kernel hears of a conflict. */
+		if (!addr_equal(p->src, p->dst) && address->flags & VIP_ACTIVE)
+			verdict_set(v, ACTION_ANSWER_ARP, COUNTER_ANSWERED_ARP);
+		return;
+	case PACKET_ND:
+		if (address->flags & VIP_ACTIVE)
+			verdict_set(v, ACTION_ANSWER_ND, COUNTER_ANSWERED_ND);
+		return;
+	default:
+		break;
+	}
+	if (!(address->flags & VIP_ACTIVE))
+		verdict_set(v, ACTION_DROP, COUNTER_DROP_INACTIVE);
+	else if (!forward_is_ours(t, f))
+		verdict_set(v, ACTION_DROP, COUNTER_DROP_OTHER_MAC);
+	else if (p->kind == PACKET_ECHO)
+		verdict_set(v, ACTION_ANSWER_ECHO, COUNTER_ANSWERED_ECHO);
+	else if (p->kind == PACKET_ICMP)
+		verdict_set(v, ACTION_DROP, COUNTER_DROP_ICMP);
+	else if (p->kind == PACKET_SHORT)
+		verdict_set(v, ACTION_DROP, COUNTER_DROP_TRUNCATED);
+	else if (p->kind == PACKET_FRAGMENT)
+		verdict_set(v, ACTION_DROP, COUNTER_DROP_FRAGMENT);
+	else if (p->kind == PACKET_EXT)
+		verdict_set(v, ACTION_DROP, COUNTER_DROP_EXT_HEADERS);
+	else
+		verdict_set(v, ACTION_DROP, COUNTER_DROP_NO_SERVICE);
+}
+
+/*
+ * First step. Returns 1 if the packet is a VIP's flow's: then *l is filled for the next steps, except
+ * index. Returns 0 with the verdict otherwise.
+ */
+core_inline int forward_begin(const struct tables *t, const struct frame *f, struct lookup *l, struct verdict *v)
+{
+	const struct snapshot_header *h = tables_header(t);
+	struct packet *p = &l->packet;
+
+	if (core_unlikely(!h)) {
+		verdict_set(v, ACTION_TO_KERNEL, COUNTER_TO_KERNEL);
+		return 0;
+	}
+	packet_parse(f, p);
+	if (core_unlikely(p->kind != PACKET_FLOW)) {
+		forward_other(t, f, p, v);
+		return 0;
+	}
+	l->vip = vip_lookup(t, p->dst, p->dport, p->proto);
+	if (core_unlikely(!l->vip)) {
+		forward_other(t, f, p, v);
+		return 0;
+	}
+	if (core_unlikely(!(l->vip->flags & VIP_ACTIVE))) {
+		verdict_set(v, ACTION_DROP, COUNTER_DROP_INACTIVE);
+		return 0;
+	}
+	if (core_unlikely(!forward_is_ours(t, f))) {
+		verdict_set(v, ACTION_DROP, COUNTER_DROP_OTHER_MAC);
+		return 0;
+	}
+	l->hash = flow_hash(h->hash_key, p->src, p->dst, p->sport, p->dport, p->proto);
+	l->place = flow_place(l->hash, l->vip->vip, tables_n_buckets(t));
+	return 1;
+}
+
+/* Second step: look in the first bucket. Returns whether the flow was found there. */
+core_inline int forward_probe(const struct tables *t, struct lookup *l)
+{
+	const struct flow_bucket *bucket;
+
+	l->index = -1;
+	if (core_unlikely(!tables_n_buckets(t)))
+		return 0;
+	bucket = tables_bucket(t, l->place.bucket[0]);
+	if (bucket)
+		l->index = flow_bucket_find(bucket, l->place.tag);
+	return l->index >= 0;
+}
+
+/* Whether a packet begins a TCP connection. */
+core_inline int packet_is_syn(const struct packet *p)
+{
+	return p->proto == PROTO_TCP && (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
+}
+
+/* State of a flow in the given state after a packet of it. */
+core_inline __u32 flow_next_state(__u32 state, const struct packet *p)
+{
+	if (p->proto != PROTO_TCP)
+		return FLOW_UDP;
+	if (p->tcp_flags & TCP_RST)
+		return FLOW_RESET;
+	if (p->tcp_flags & TCP_FIN)
+		return FLOW_FIN;
+	if (packet_is_syn(p))
+		return state;
+	/* Data behind a reset: it was not the server's to heed. Behind a FIN: the client still reads. */
+	return state == FLOW_FIN ? FLOW_FIN : FLOW_ESTABLISHED;
+}
+
+/* State a flow starts in with this packet, or FLOW_NONE if the packet begins none. */
+core_inline __u32 flow_first_state(const struct packet *p)
+{
+	if (p->proto != PROTO_TCP)
+		return FLOW_UDP_NEW;
+	return p->tcp_flags & (TCP_RST | TCP_FIN) ? FLOW_NONE : FLOW_SYN;
+}
+
+/* The backend if the pool's packets may go to it. */
+core_inline const struct snapshot_backend *forward_backend(const struct tables *t, const struct snapshot_vip *vip,
+	__u32 id)
+{
+	const struct snapshot_backend *b = tables_backend(t, id);
+
+	return b && b->pool == vip->pool && b->flags & BACKEND_VALID ? b : (void *)0;
+}
+
+/* A backend's flows, as this worker knows: what the last sweep counted and its own new ones since. */
+core_inline __u64 forward_load(const struct tables *t, __u32 id)
+{
+	const struct stats_traffic *s = tables_backend_stats(t, id);
+
+	return s ? tables_active(t, id) + (s->new_flows - s->new_at_sweep) : 0;
+}
+
+/* Of two backends the one with fewer flows for its weight; the first when equal. */
+core_inline __u32 forward_less_loaded(const struct tables *t, __u32 a, __u32 b)
+{
+	const struct snapshot_backend *first = tables_backend(t, a), *second = tables_backend(t, b);
+
+	if (!first || !second)
+		return a;
+	return (forward_load(t, a) + 1) * second->weight <= (forward_load(t, b) + 1) * first->weight ? a : b;
+}
+
+/*
+ * Backend id for a new flow by the VIP's scheduler; vip->slot_count > 0. Round robin counts by the
+ * worker's own new flows of the VIP; the workers start apart. Least-flows compares two hash slots
+ * (Mitzenmacher 2001, the power of two choices).
+ */
+core_inline __u32 forward_schedule(const struct tables *t, const struct lookup *l)
+{
+	const struct snapshot_vip *vip = l->vip;
+	__u32 first = tables_slot(t, forward_hash_slot(vip, flow_slot_hash(l->hash)));
+	const struct stats_traffic *stats;
+
+	switch (vip_scheduler(vip)) {
+	case SCHEDULER_ROUND_ROBIN:
+		stats = tables_vip_stats(t, vip->vip);
+		if (!stats)
+			return first;
+		return tables_slot(t,
+			vip->slot_first + (__u32)((stats->new_flows + tables_worker(t) * 7919u) % vip->slot_count));
+	case SCHEDULER_LEAST_FLOWS:
+		return forward_less_loaded(t, first, tables_slot(t, forward_hash_slot(vip, (__u32)(l->hash >> 16))));
+	default:
+		return first;
+	}
+}
+
+/* Backend id by hash alone: what every packet of a flow without an entry gets. */
+core_inline __u32 forward_by_hash(const struct tables *t, const struct lookup *l)
+{
+	const struct snapshot_vip *vip = l->vip;
+	__u32 slot_hash = flow_slot_hash(l->hash);
+
+	if (vip_scheduler(vip) == SCHEDULER_SOURCE_HASH)
+		slot_hash = flow_slot_hash(source_hash(tables_header(t)->hash_key, l->packet.src));
+	return tables_slot(t, forward_hash_slot(vip, slot_hash));
+}
+
+/*
+ * The word a new flow may take: index 0..15 over both buckets, or -1. A free or dead one, in the first
+ * bucket unless that is nearly full and the second has more room; else a reset flow; else the half-open
+ * flow that has waited longest. Established, closing and answered UDP flows are never displaced.
+ */
+core_inline int flow_choose_word(const struct flow_bucket *first, const struct flow_bucket *second, __u32 tick,
+	const __u16 *timeout)
+{
+	int free_index[2] = { -1, -1 }, n_free[2] = { 0, 0 };
+	int victim = -1;
+	__u32 victim_rank = 0;
+
+	for (int i = 0; i < 2 * FLOW_BUCKET_WORDS; i++) {
+		const struct flow_bucket *bucket = i < FLOW_BUCKET_WORDS ? first : second;
+		__u64 word = *(volatile const __u64 *)&bucket->word[i & (FLOW_BUCKET_WORDS - 1)];
+		__u32 state = flow_word_state(word), rank = 0;
+		int side = i / FLOW_BUCKET_WORDS;
+
+		if (!flow_word_alive(word, tick, timeout)) {
+			if (!n_free[side]++)
+				free_index[side] = i;
+			continue;
+		}
+		if (state == FLOW_RESET)
+			rank = 0x2000;
+		else if (state == FLOW_SYN || state == FLOW_UDP_NEW)
+			rank = flow_word_age(word, tick) + 1;
+		if (rank > victim_rank) {
+			victim = i;
+			victim_rank = rank;
+		}
+	}
+	if (n_free[0] > 1 || n_free[0] >= n_free[1])
+		return n_free[0] ? free_index[0] : victim;
+	return free_index[1];
+}
+
+/* Enter a flow. Returns 0, or -1 if there is no room or others were faster twice. */
+core_inline int flow_insert(const struct tables *t, const struct flow_place *place, __u64 word)
+{
+	const struct snapshot_header *h = tables_header(t);
+	struct flow_bucket *first, *second;
+
+	if (!tables_n_buckets(t))
+		return -1;
+	first = tables_bucket(t, place->bucket[0]);
+	second = tables_bucket(t, place->bucket[1]);
+	if (!first || !second)
+		return -1;
+	for (int attempt = 0; attempt < 2; attempt++) {
+		int i = flow_choose_word(first, second, tables_tick(t), h->timeout);
+		__u64 *place_of, old;
+
+		if (i < 0)
+			return -1;
+		place_of = &(i < FLOW_BUCKET_WORDS ? first : second)->word[i & (FLOW_BUCKET_WORDS - 1)];
+		old = *(volatile __u64 *)place_of;
+		if (__sync_val_compare_and_swap(place_of, old, word) == old) {
+			if (flow_word_alive(old, tables_tick(t), h->timeout))
+				tables_count(t, COUNTER_FLOW_EVICTED);
+			return 0;
+		}
+	}
+	return -1;
+}
+
+/* Where the flow's word is, first bucket first, or NULL. hint: forward_probe()'s index. */
+core_inline __u64 *flow_find(const struct tables *t, const struct flow_place *place, int hint)
+{
+	struct flow_bucket *bucket;
+	int i;
+
+	if (!tables_n_buckets(t))
+		return (void *)0;
+	bucket = tables_bucket(t, place->bucket[0]);
+	if (!bucket)
+		return (void *)0;
+	if (core_likely(hint >= 0) &&
+		((bucket->word[hint & (FLOW_BUCKET_WORDS - 1)] ^ place->tag) & FLOW_TAG_MASK) == 0)
+		return &bucket->word[hint & (FLOW_BUCKET_WORDS - 1)];
+	i = flow_bucket_find(bucket, place->tag);
+	if (i < 0) {
+		bucket = tables_bucket(t, place->bucket[1]);
+		if (!bucket)
+			return (void *)0;
+		i = flow_bucket_find(bucket, place->tag);
+	}
+	return i < 0 ? (void *)0 : &bucket->word[i & (FLOW_BUCKET_WORDS - 1)];
+}
+
+core_inline void forward_rewrite(const struct frame *f, const struct lookup *l,
+	const struct snapshot_backend *backend, __u32 id, struct verdict *v)
+{
+	struct eth_header *eth = (struct eth_header *)frame_at(f, 0, sizeof(*eth));
+
+	if (!eth) {
+		verdict_set(v, ACTION_DROP, COUNTER_DROP_MALFORMED);
+		return;
+	}
+	eth->dst = backend->dst;
+	eth->src = backend->src;
+	*v = (struct verdict){ .action = ACTION_TO_BACKEND,
+		.counter = COUNTER_FORWARDED,
+		.port = backend->port,
+		.vip = l->vip->vip,
+		.backend = (__u16)id };
+}
+
+/* Count a flow that begins: its VIP's and its backend's. */
+core_inline void forward_count_new(const struct tables *t, __u32 vip, __u32 backend)
+{
+	struct stats_traffic *of_vip = tables_vip_stats(t, vip), *of_backend = tables_backend_stats(t, backend);
+
+	if (of_vip)
+		of_vip->new_flows++;
+	if (of_backend)
+		of_backend->new_flows++;
+}
+
+/*
+ * A packet whose flow has no entry, or one that doesn't hold: word, the place of the old entry, or NULL.
+ * state: what the new entry starts in, FLOW_NONE for no entry.
+ */
+core_inline void forward_new(const struct tables *t, const struct frame *f, const struct lookup *l, __u64 *word,
+	__u64 old, __u32 state, struct verdict *v)
+{
+	const struct snapshot_backend *backend;
+	__u32 id;
+	int entered = -1;
+
+	if (core_unlikely(!l->vip->slot_count)) {
+		verdict_set(v, ACTION_DROP, COUNTER_DROP_NO_BACKEND);
+		return;
+	}
+	/* Only a packet that begins a flow is scheduled; one from the middle of a connection goes by hash,
+	 * where the load balancer that saw its beginning most likely sent it. */
+	id = state != FLOW_NONE && (l->packet.proto != PROTO_TCP || packet_is_syn(&l->packet)) &&
+			     vip_scheduler(l->vip) > SCHEDULER_SOURCE_HASH ?
+		     forward_schedule(t, l) :
+		     forward_by_hash(t, l);
+	if (state != FLOW_NONE) {
+		__u64 entry = flow_word(l->place.tag, id, state, tables_tick(t));
+
+		if (word)
+			entered = __sync_val_compare_and_swap(word, old, entry) == old ? 0 : -1;
+		else
+			entered = flow_insert(t, &l->place, entry);
+		if (core_unlikely(entered)) {
+			tables_count(t, COUNTER_FLOW_UNTRACKED);
+			id = forward_by_hash(t, l);
+		} else {
+			tables_count(t, COUNTER_FLOW_NEW);
+		}
+		forward_count_new(t, l->vip->vip, id);
+	}
+	backend = forward_backend(t, l->vip, id);
+	if (core_unlikely(!backend)) {
+		verdict_set(v, ACTION_DROP, COUNTER_DROP_NO_BACKEND);
+		return;
+	}
+	forward_rewrite(f, l, backend, id, v);
+}
+
+/* Third step: the verdict on a flow's packet, and the frame's new MAC addresses. */
+core_inline void forward_finish(const struct tables *t, const struct frame *f, const struct lookup *l,
+	struct verdict *v)
+{
+	const struct packet *p = &l->packet;
+	__u64 *place = flow_find(t, &l->place, l->index);
+	__u32 tick = tables_tick(t);
+	__u32 state = flow_first_state(p);
+	__u64 word = 0;
+
+	if (core_likely(place != 0)) {
+		word = *(volatile __u64 *)place;
+		/* It may have been displaced since it was found. */
+		if (core_unlikely((word ^ l->place.tag) & FLOW_TAG_MASK)) {
+			place = (void *)0;
+			word = 0;
+		}
+	}
+	if (core_likely(flow_word_alive(word, tick, tables_header(t)->timeout))) {
+		__u32 id = flow_word_backend(word), was = flow_word_state(word);
+		const struct snapshot_backend *backend = forward_backend(t, l->vip, id);
+		int syn = packet_is_syn(p);
+		int closing = was == FLOW_FIN || was == FLOW_RESET;
+
+		/* A SYN on a closing flow is a new connection from the same port; on one whose backend went
+		 * down, the client's second try. */
+		if (core_likely(backend && !(syn && (closing || !(backend->flags & BACKEND_UP))))) {
+			__u64 now = flow_word(l->place.tag, id, flow_next_state(was, p), tick);
+
+			if (now != word)
+				(void)__sync_val_compare_and_swap(place, word, now);
+			tables_count(t, COUNTER_FLOW_HIT);
+			forward_rewrite(f, l, backend, id, v);
+			return;
+		}
+		if (!(syn && closing)) {
+			tables_count(t, COUNTER_FLOW_MOVED);
+			if (!syn)
+				state = flow_next_state(was, p);
+		}
+	} else if (p->proto == PROTO_TCP && !packet_is_syn(p)) {
+		tables_count(t, COUNTER_FLOW_STRAY);
+	}
+	forward_new(t, f, l, place, word, state, v);
+}
+
+/* Count a packet that was sent to a backend: VIP's and backend's packets and bytes. */
+core_inline void forward_account(const struct tables *t, const struct verdict *v, __u32 len)
+{
+	struct stats_traffic *vip = tables_vip_stats(t, v->vip), *backend = tables_backend_stats(t, v->backend);
+
+	if (vip) {
+		vip->packets++;
+		vip->bytes += len;
+	}
+	if (backend) {
+		backend->packets++;
+		backend->bytes += len;
+	}
+}
+
+#endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Whether a block may be used as a snapshot: everything the forwarder later takes for granted is looked
+ * at here once, so that no content whatever can make it read outside the block or send a packet to a
+ * backend of another pool. For shuntd (its own work), forwarders (what they receive) and fuzzers.
+ */
+#ifndef SHUNT_SNAPSHOT_CHECK_H
+#define SHUNT_SNAPSHOT_CHECK_H
+
+#include "flow_table.h"
+#include "parse.h"
+#include "snapshot.h"
+#include "tables.h"
+#include "vip.h"
+
+/* Why a block was refused: a sentence without end mark, and which entry it speaks of. */
+struct snapshot_fault {
+	const char *what;
+	__u64 index;
+};
+
+/*
+ * Checksum of a block of size bytes, its own field left out; block 8-byte aligned, size a multiple of 8.
+ * Four lanes of multiply and rotate over 64-bit words: finds every damage short of intent.
+ */
+core_inline __u64 snapshot_checksum(const void *block, __u64 size)
+{
+	const __u64 *word = (const __u64 *)block;
+	const __u64 skip = __builtin_offsetof(struct snapshot_header, checksum) / 8;
+	__u64 lane[4] = { size, ~size, size * 3, size * 5 }, n = size / 8, sum;
+
+	for (__u64 i = 0; i < n; i++) {
+		__u64 x = i == skip ? 0 : word[i];
+
+		lane[i & 3] = (lane[i & 3] ^ x) * 0x9e3779b97f4a7c15ULL;
+		lane[i & 3] ^= lane[i & 3] >> 29;
+	}
+	sum = lane[0];
+	for (int i = 1; i < 4; i++) {
+		sum = (sum ^ lane[i]) * 0xd6e8feb86659fd93ULL;
+		sum ^= sum >> 32;
+	}
+	return sum;
+}
+
+core_inline int snapshot_fail(struct snapshot_fault *fault, const char *what, __u64 index)
+{
+	fault->what = what;
+	fault->index = index;
+	return -1;
+}
+
+/* Whether count entries of entry_size bytes at offset lie within the block, behind its header. */
+core_inline int snapshot_table_fits(__u64 size, __u64 offset, __u64 count, __u64 entry_size)
+{
+	return offset % 64 == 0 && offset >= sizeof(struct snapshot_header) && offset <= size &&
+	       count <= (size - offset) / entry_size;
+}
+
+core_inline int snapshot_check_header(const struct snapshot_header *h, __u64 size, struct snapshot_fault *fault)
+{
+	if (h->magic != SNAPSHOT_MAGIC)
+		return snapshot_fail(fault, "it is no snapshot (wrong magic)", 0);
+	if (h->abi != SNAPSHOT_ABI)
+		return snapshot_fail(fault, "it has another layout version than this program", h->abi);
+	if (h->size != size)
+		return snapshot_fail(fault, "its stated size is not the size of the block", h->size);
+	if (h->version == 0)
+		return snapshot_fail(fault, "version 0 stands for none", 0);
+	if (h->n_ports < 1 || h->n_ports > SNAPSHOT_MAX_PORTS)
+		return snapshot_fail(fault, "number of ports out of range", h->n_ports);
+	if (h->flow_capacity < FLOW_CAPACITY_MIN || h->flow_capacity > FLOW_CAPACITY_MAX)
+		return snapshot_fail(fault, "flow table capacity out of range", h->flow_capacity);
+	for (__u32 i = FLOW_SYN; i < 8; i++)
+		if (i < FLOW_STATE_COUNT ? h->timeout[i] < 1 || h->timeout[i] > FLOW_TIMEOUT_MAX_S / FLOW_TICK_S :
+					   h->timeout[i] != 0)
+			return snapshot_fail(fault, "flow timeout out of range", i);
+	if (h->timeout[FLOW_NONE])
+		return snapshot_fail(fault, "flow timeout out of range", FLOW_NONE);
+	if (h->vip_index_size < 1 || h->vip_index_size > 1u << 20 || h->vip_index_size & (h->vip_index_size - 1))
+		return snapshot_fail(fault, "size of the VIP index is no power of two", h->vip_index_size);
+	if (h->vip_index_probe < 1 || h->vip_index_probe > SNAPSHOT_MAX_PROBE)
+		return snapshot_fail(fault, "probe bound of the VIP index out of range", h->vip_index_probe);
+	if (h->n_pools > SNAPSHOT_MAX_IDS)
+		return snapshot_fail(fault, "too many pools", h->n_pools);
+	if (h->n_backends > SNAPSHOT_MAX_IDS)
+		return snapshot_fail(fault, "too many backends", h->n_backends);
+	if (h->n_slots > 0xffffffffULL)
+		return snapshot_fail(fault, "too many slots", h->n_slots);
+	for (__u32 i = 0; i < sizeof(h->reserved) / sizeof(h->reserved[0]); i++)
+		if (h->reserved[i])
+			return snapshot_fail(fault, "a reserved field is set", i);
+	return 0;
+}
+
+core_inline int snapshot_check_backends(const struct tables *t, struct snapshot_fault *fault)
+{
+	for (__u32 i = 0; i < t->header->n_backends; i++) {
+		const struct snapshot_backend *b = &t->backends[i];
+
+		if (!(b->flags & BACKEND_USED)) {
+			if (b->flags)
+				return snapshot_fail(fault, "an unused backend has flags", i);
+			continue;
+		}
+		if (b->flags & ~(BACKEND_USED | BACKEND_VALID | BACKEND_UP))
+			return snapshot_fail(fault, "a backend has unknown flags", i);
+		if (b->port >= t->header->n_ports)
+			return snapshot_fail(fault, "a backend's port is none", i);
+		if (b->pool >= t->header->n_pools)
+			return snapshot_fail(fault, "a backend's pool is none", i);
+		if (b->flags & BACKEND_VALID && b->dst.byte[0] & 1)
+			return snapshot_fail(fault, "a backend's MAC is a group address", i);
+	}
+	return 0;
+}
+
+core_inline int snapshot_check_pools(const struct tables *t, const struct snapshot_pool *pools,
+	struct snapshot_fault *fault)
+{
+	for (__u32 i = 0; i < t->header->n_pools; i++) {
+		const struct snapshot_pool *p = &pools[i];
+
+		if (!p->used) {
+			if (p->slot_count)
+				return snapshot_fail(fault, "an unused pool has slots", i);
+			continue;
+		}
+		if (p->used != 1 || p->scheduler >= SCHEDULER_COUNT)
+			return snapshot_fail(fault, "a pool's scheduler is unknown", i);
+		if ((__u64)p->slot_first + p->slot_count > t->header->n_slots)
+			return snapshot_fail(fault, "a pool's slots reach beyond the table", i);
+		for (__u32 s = 0; s < p->slot_count; s++) {
+			__u32 id = t->slots[p->slot_first + s];
+
+			if (id >= t->header->n_backends)
+				return snapshot_fail(fault, "a slot names no backend", p->slot_first + s);
+			if (t->backends[id].pool != i || !(t->backends[id].flags & BACKEND_VALID) ||
+				!t->backends[id].weight)
+				return snapshot_fail(fault, "a slot's backend is not to have new flows of its pool",
+					p->slot_first + s);
+		}
+	}
+	return 0;
+}
+
+core_inline int snapshot_check_vips(const struct tables *t, const struct snapshot_pool *pools,
+	struct snapshot_fault *fault)
+{
+	const struct snapshot_header *h = t->header;
+
+	for (__u32 i = 0; i < h->vip_index_size; i++) {
+		const struct snapshot_vip *e = &t->vips[i];
+
+		if (!(e->flags & VIP_USED)) {
+			if (e->flags)
+				return snapshot_fail(fault, "a hole of the VIP index has flags", i);
+			continue;
+		}
+		if (e->flags & ~(VIP_USED | VIP_ACTIVE | 3 << VIP_SCHED_SHIFT))
+			return snapshot_fail(fault, "a VIP has unknown flags", i);
+		if (vip_find(t, e->addr, e->port, e->proto) != e)
+			return snapshot_fail(fault, "a VIP is not where the index would find it, or there twice", i);
+		if (e->proto == 0) {
+			if (e->port || e->vip != SNAPSHOT_NONE || e->pool != SNAPSHOT_NONE || e->slot_count)
+				return snapshot_fail(fault, "an address entry says more than its address", i);
+			continue;
+		}
+		if (e->proto != PROTO_TCP && e->proto != PROTO_UDP)
+			return snapshot_fail(fault, "a VIP's protocol is neither TCP nor UDP", i);
+		if (e->vip >= SNAPSHOT_MAX_IDS || e->pool >= h->n_pools || !pools[e->pool].used)
+			return snapshot_fail(fault, "a VIP's id or pool is none", i);
+		if (e->slot_first != pools[e->pool].slot_first || e->slot_count != pools[e->pool].slot_count ||
+			(e->flags >> VIP_SCHED_SHIFT & 3) != pools[e->pool].scheduler)
+			return snapshot_fail(fault, "a VIP disagrees with its pool", i);
+		if (!vip_find_address(t, e->addr))
+			return snapshot_fail(fault, "a VIP's address has no entry of its own", i);
+	}
+	return 0;
+}
+
+/*
+ * Check a whole block; 8-byte aligned, unchanging. Returns 0 if it may be used, else -1 and *fault.
+ * Any thread. Takes a pass over the block.
+ */
+core_inline int snapshot_check(const void *block, __u64 size, struct snapshot_fault *fault)
+{
+	const struct snapshot_header *h = (const struct snapshot_header *)block;
+	const struct snapshot_pool *pools;
+	struct tables t = { 0 };
+
+	if (size < sizeof(*h) || size % 8)
+		return snapshot_fail(fault, "it is too short, or no multiple of 8 bytes long", size);
+	if (snapshot_check_header(h, size, fault))
+		return -1;
+	if (!snapshot_table_fits(size, h->ports_off, h->n_ports, sizeof(struct snapshot_port)))
+		return snapshot_fail(fault, "the table of ports reaches beyond the block", h->ports_off);
+	if (!snapshot_table_fits(size, h->vips_off, h->vip_index_size, sizeof(struct snapshot_vip)))
+		return snapshot_fail(fault, "the VIP index reaches beyond the block", h->vips_off);
+	if (!snapshot_table_fits(size, h->pools_off, h->n_pools, sizeof(struct snapshot_pool)))
+		return snapshot_fail(fault, "the table of pools reaches beyond the block", h->pools_off);
+	if (!snapshot_table_fits(size, h->backends_off, h->n_backends, sizeof(struct snapshot_backend)))
+		return snapshot_fail(fault, "the table of backends reaches beyond the block", h->backends_off);
+	if (!snapshot_table_fits(size, h->slots_off, h->n_slots, sizeof(__u16)))
+		return snapshot_fail(fault, "the table of slots reaches beyond the block", h->slots_off);
+	if (snapshot_checksum(block, size) != h->checksum)
+		return snapshot_fail(fault, "its checksum is wrong", h->checksum);
+	tables_open_snapshot(&t, block);
+	pools = (const struct snapshot_pool *)((const char *)block + h->pools_off);
+	if (snapshot_check_backends(&t, fault) || snapshot_check_pools(&t, pools, fault))
+		return -1;
+	return snapshot_check_vips(&t, pools, fault);
+}
+
+#endif
