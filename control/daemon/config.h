@@ -6,9 +6,11 @@
 #ifndef SHUNT_CONFIG_H
 #define SHUNT_CONFIG_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "snapshot.h"
 
@@ -18,6 +20,7 @@ enum check_type { CHECK_NONE, CHECK_TCP };
 enum check_via { CHECK_VIA_VIP, CHECK_VIA_BACKEND };
 
 struct check {
+	bool given; /* false: nobody said; then tcp, or none where no VIP of the pool is one of TCP and one port */
 	enum check_type type;
 	enum check_via via;
 	uint16_t port; /* host order; 0: the VIP's port */
@@ -58,7 +61,10 @@ struct config {
 	enum path path;
 	char *interface;        /* NULL: not given */
 	char *dpdk_port;        /* NULL: no DPDK port */
+	char *dpdk_cores;
 	char *dpdk_socket;      /* where shunt-dataplane listens */
+	char *dpdk_run_dir;
+	char *dpdk_idle;
 	char *kernel_interface; /* dpdk.kernel_interface */
 	char *control_socket;
 	char *control_group;
@@ -81,13 +87,34 @@ struct error {
 };
 
 /*
- * Read and validate a file. On success returns 0 and *out, to be freed with config_free(); else -errno
- * (-EINVAL for content) and one line in *error.
+ * Read and validate a file ("@include" is looked for beside it). On success returns 0 and *out, to be freed
+ * with config_free(); else -errno (-EINVAL for content) and one line in *error. (libconfig has the name
+ * config_read to itself.)
  */
-int config_read(const char *path, struct config **out, struct error *error);
+int config_load(const char *path, struct config **out, struct error *error);
 /* The same from memory, for tests and fuzzing; name stands for the path in errors. */
 int config_parse(const char *name, const char *text, size_t size, struct config **out, struct error *error);
 void config_free(struct config *config);
+
+/*
+ * A check as a JSON object with the settings of shunt.conf ({"type":"tcp","interval":"2s"}); NULL, JSON null
+ * and what it leaves out mean the defaults. 0, or -EINVAL and a line such as "check.rise: must be ...".
+ */
+int config_check_from_json(const json_t *object, struct check *check, struct error *error);
+/* The defaults: what a pool without "check" has. */
+void config_check_default(struct check *check);
+/* For people: "tcp via vip, every 1s, timeout 500ms, rise 2, fall 3" into text[CONFIG_CHECK_TEXT], returned. */
+#define CONFIG_CHECK_TEXT 128
+const char *config_check_print(const struct check *check, char *text);
+
+/*
+ * Settings outside pools and vips that differ, a JSON array of one string each ("flow_table.capacity: 1000000,
+ * was 2000000"), with a word on what has to be restarted for it where a reload is not enough. NULL: no memory.
+ */
+json_t *config_diff(const struct config *before, const struct config *after);
+
+/* The commented file: every setting with its meaning, range and default, from the table of settings. */
+int config_print_settings(FILE *file);
 
 /* printf into *error; returns -errno_value, so that a caller can return it. */
 int error_set(struct error *error, int errno_value, const char *format, ...)

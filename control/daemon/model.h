@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "config.h"
+#include "sorted.h"
 
 struct model;
 
@@ -37,11 +38,11 @@ struct backend {
 	bool healthy;      /* the last judgement of its check; true where there is none */
 	bool disabled;     /* by command: out at once, flows too */
 	bool draining;     /* by command: keeps its flows, gets no new ones */
-	bool removed;      /* taken out of the set; stays until its last flow has ended, shown nowhere */
-	uint64_t removed_at_s;
-	struct traffic traffic;
-	uint32_t active_flows;
-	uint32_t closing_flows;
+	bool removed;      /* taken out of the set; stays in the list until its last flow has ended, shown nowhere */
+	uint64_t removed_at_s; /* model_reap's clock when it first saw it removed; 0: not yet */
+	struct traffic traffic; /* counters.c: rw, others: ro */
+	uint32_t active_flows;  /* counters.c: rw, others: ro */
+	uint32_t closing_flows; /* counters.c: rw, others: ro */
 	void *health;      /* owned by health.c */
 	void *neighbour;   /* owned by neighbour.c */
 };
@@ -53,11 +54,14 @@ struct pool {
 	int family;        /* AF_INET, AF_INET6; AF_UNSPEC while it has neither backend nor VIP */
 	enum scheduler scheduler;
 	struct check check;
-	struct backend *backends;
+	struct backend *backends; /* the removed ones too */
+	uint32_t n_backends; /* without the removed ones */
 	uint32_t n_vips;
+	uint32_t n_tcp_vips; /* of them those of TCP and of one port: what a tcp check without a port can go to */
 	bool slots_dirty;  /* slots have to be built anew before the next snapshot */
 	uint16_t *slots;
 	uint32_t n_slots;
+	struct sorted sorted; /* the model's: its backends, for look-ups */
 };
 
 struct vip {
@@ -67,8 +71,8 @@ struct vip {
 	uint8_t protocol;
 	uint16_t id;
 	struct pool *pool;
-	struct traffic traffic;
-	uint32_t active_flows;
+	struct traffic traffic; /* counters.c: rw, others: ro */
+	uint32_t active_flows;  /* counters.c: rw, others: ro */
 };
 
 enum backend_state { STATE_UP, STATE_DOWN, STATE_DRAINING, STATE_DRAINED, STATE_DISABLED };
@@ -78,7 +82,7 @@ struct model_listener {
 	struct model_listener *next; /* the model's */
 	void *context;
 	void (*backend_added)(void *context, struct backend *backend);
-	void (*backend_changed)(void *context, struct backend *backend);
+	void (*backend_changed)(void *context, struct backend *backend); /* any field above traffic; removed, too */
 	void (*backend_removed)(void *context, struct backend *backend); /* just before it is freed */
 	void (*pool_changed)(void *context, struct pool *pool); /* its check, its first or last VIP */
 	void (*snapshot_needed)(void *context); /* something a forwarder must know has changed */
@@ -100,6 +104,7 @@ struct vip *model_vip_by_id(struct model *model, uint16_t id);
 enum backend_state model_backend_state(const struct backend *backend);
 const char *backend_state_name(enum backend_state state);
 const char *scheduler_name(enum scheduler scheduler);
+int scheduler_from_name(const char *name); /* enum scheduler, or -EINVAL */
 
 /* Changes by command. 0, or -errno (-EEXIST, -ENOENT, -EINVAL, -EBUSY, -ENOSPC) and a line in *error; then nothing changed. */
 int model_vip_add(struct model *model, struct addr address, uint8_t protocol, uint16_t port, const char *pool,
@@ -118,10 +123,16 @@ int model_disable(struct model *model, const char *pool, struct addr address, st
 int model_enable(struct model *model, const char *pool, struct addr address, struct error *error);
 int model_drain(struct model *model, const char *pool, struct addr address, struct error *error);
 
-/* What the world says. */
+/*
+ * What the world says. After a restart a backend comes back with the MAC and the judgement it had, so that
+ * nothing changes for traffic: neither is taken from it before the kernel or the check says otherwise.
+ */
 void model_set_mac(struct model *model, struct backend *backend, const struct mac *mac); /* NULL: unknown */
 void model_set_healthy(struct model *model, struct backend *backend, bool healthy);
-/* Free removed backends that have no flows left. now_s: CLOCK_MONOTONIC. Called every second. */
+/*
+ * Free removed backends that have no flows left. now_s: CLOCK_MONOTONIC. Called every second, but only while
+ * active_flows and closing_flows are fresh (a forwarder is there and sweeps): without it nobody knows.
+ */
 void model_reap(struct model *model, uint64_t now_s);
 
 /*
@@ -130,5 +141,29 @@ void model_reap(struct model *model, uint64_t now_s);
  * with dry_run nothing is changed. Never fails for a validated configuration but for memory (NULL).
  */
 json_t *model_apply(struct model *model, const struct config *config, bool dry_run);
+
+/* How many there are; backends without the removed ones, one counted in each pool it is in. */
+struct model_counts {
+	uint32_t vips;
+	uint32_t pools;
+	uint32_t backends;
+};
+struct model_counts model_count(const struct model *model);
+
+/* Rises with every change by command or file, not with what the world says: what must be saved at once. */
+uint64_t model_generation(const struct model *model);
+
+/*
+ * The running set as the text of a configuration file that parses back to the same set, with the settings
+ * outside pools and vips as config has them. Returns 0 and *text, to be freed with free(); or -ENOMEM.
+ */
+int model_save_text(struct model *model, const struct config *config, char **text);
+
+/*
+ * The running set with ids, drains, disables, judgements, MACs and traffic, for the state file, and back.
+ * model_restore wants an empty model; on error (-EINVAL, a line in *error, or -ENOMEM) it is empty again.
+ */
+json_t *model_dump(struct model *model);
+int model_restore(struct model *model, const json_t *state, struct error *error);
 
 #endif
