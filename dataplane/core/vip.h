@@ -17,7 +17,8 @@ core_inline __u32 vip_home(struct addr a, __be16 port, __u8 proto, __u32 size)
 	__u64 x = (a.lo ^ (__u64)port << 16 ^ (__u64)proto) * 0x9e3779b97f4a7c15ULL;
 
 	x ^= x >> 32;
-	x = (x ^ a.hi) * 0xd6e8feb86659fd93ULL;
+	/* A product's bit rests on no higher bit of its factors: the end of the network part has to come down. */
+	x = (x ^ a.hi ^ a.hi >> 32) * 0xd6e8feb86659fd93ULL;
 	return (__u32)(x >> 32) & (size - 1);
 }
 
