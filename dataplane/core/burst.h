@@ -25,6 +25,7 @@ core_inline void forward_burst(const struct tables *t, const struct frame *frame
 	for (__u32 i = 0; i < n; i++) {
 		struct lookup *l = &lookups[i];
 
+		packet_parse(&frames[i], &l->packet);
 		if (forward_begin(t, &frames[i], l, &verdicts[i])) {
 			if (core_likely(t->n_buckets))
 				__builtin_prefetch(tables_bucket(t, l->place.bucket[0]), 1);

@@ -107,13 +107,14 @@ core_inline __u32 flow_word_age(__u64 word, __u32 tick)
 {
 	__u32 age = (tick - flow_word_tick(word)) & FLOW_TICK_MASK;
 
-	return age > FLOW_TICK_MASK - FLOW_TICK_SKEW ? 0 : age;
+	/* All ones below the skew's window, by the sign of a difference: no branch. */
+	return age & (__u32)((__s32)(age - (FLOW_TICK_MASK + 1 - FLOW_TICK_SKEW)) >> 31);
 }
 
 /* Whether the word is a flow that has not timed out. timeout: snapshot_header.timeout. */
 core_inline int flow_word_alive(__u64 word, __u32 tick, const __u16 *timeout)
 {
-	return word != 0 && flow_word_age(word, tick) <= timeout[flow_word_state(word)];
+	return flow_word_state(word) != FLOW_NONE && flow_word_age(word, tick) <= timeout[flow_word_state(word)];
 }
 
 /* A flow's two places and what to look for there. */
@@ -140,13 +141,12 @@ core_inline int flow_bucket_find(const struct flow_bucket *bucket, __u64 tag)
 
 	for (int i = 0; i < FLOW_BUCKET_WORDS; i++) {
 		__u64 word = *(volatile const __u64 *)&bucket->word[i];
+		__u64 differs = (word ^ tag) & FLOW_TAG_MASK;
 
-		hits |= (__u32)(((word ^ tag) & FLOW_TAG_MASK) == 0 && word != 0) << i;
+		/* A free word has state FLOW_NONE; it must not pass for tag 0. */
+		hits |= (core_is_zero(differs) & ~core_is_zero(word)) << i;
 	}
-	for (int i = 0; i < FLOW_BUCKET_WORDS; i++)
-		if (hits & 1u << i)
-			return i;
-	return -1;
+	return hits ? (int)core_lowest_bit8(hits) : -1;
 }
 
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The verdict on a packet: VIP look-up, flow look-up or a new flow by the pool's scheduler, Ethernet
- * rewrite. In three steps so that a body can handle packets in bursts and let memory arrive meanwhile:
+ * rewrite. In steps, so that a body can handle packets in bursts and let memory arrive meanwhile:
  *
- *   forward_begin()   parse, find the VIP, hash; a verdict if that already decides
+ *   packet_parse()    what the packet is (parse.h)
+ *   forward_begin()   find the VIP, hash; a verdict if that already decides
  *   forward_probe()   look for the flow in its first bucket
  *   forward_finish()  the backend: of the flow, or a new one; writes the frame's MAC addresses
  *
@@ -126,19 +127,18 @@ core_inline void forward_other(const struct tables *t, const struct frame *f, co
 }
 
 /*
- * First step. Returns 1 if the packet is a VIP's flow's: then *l is filled for the next steps, except
+ * l->packet: parsed. Returns 1 if the packet is a VIP's flow's: then *l is filled for the next steps, except
  * index. Returns 0 with the verdict otherwise.
  */
 core_inline int forward_begin(const struct tables *t, const struct frame *f, struct lookup *l, struct verdict *v)
 {
 	const struct snapshot_header *h = tables_header(t);
-	struct packet *p = &l->packet;
+	const struct packet *p = &l->packet;
 
 	if (core_unlikely(!h)) {
 		verdict_set(v, ACTION_TO_KERNEL, COUNTER_TO_KERNEL);
 		return 0;
 	}
-	packet_parse(f, p);
 	if (core_unlikely(p->kind != PACKET_FLOW)) {
 		forward_other(t, f, p, v);
 		return 0;
@@ -161,7 +161,7 @@ core_inline int forward_begin(const struct tables *t, const struct frame *f, str
 	return 1;
 }
 
-/* Second step: look in the first bucket. Returns whether the flow was found there. */
+/* Then look in the first bucket. Returns whether the flow was found there. */
 core_inline int forward_probe(const struct tables *t, struct lookup *l)
 {
 	const struct flow_bucket *bucket;
@@ -268,40 +268,48 @@ core_inline __u32 forward_by_hash(const struct tables *t, const struct lookup *l
 }
 
 /*
+ * How readily a word gives way to a new flow: RANK_FREE for a free or dead one, RANK_RESET for a reset flow,
+ * 1 + ticks waited for a half-open one, 0 for those never displaced: established, closing, answered UDP.
+ * Without branches: the compiler can then rank a whole bucket at once, and BPF's verifier follow it.
+ */
+#define RANK_FREE 0x4000u
+#define RANK_RESET 0x2000u
+
+core_inline __u32 flow_word_rank(__u64 word, __u32 tick, const __u16 *timeout)
+{
+	__u32 state = flow_word_state(word), age = flow_word_age(word, tick);
+	__u32 dead = ((__u32)timeout[state] - age) >> 31 | (state - 1) >> 31;
+	__u32 half_open = (1u << FLOW_SYN | 1u << FLOW_UDP_NEW) >> state & 1;
+	__u32 reset = (1u << FLOW_RESET) >> state & 1;
+
+	return dead * RANK_FREE | (dead ^ 1) * (reset * RANK_RESET | half_open * (age + 1));
+}
+
+/*
  * The word a new flow may take: index 0..15 over both buckets, or -1. A free or dead one, in the first
- * bucket unless that is nearly full and the second has more room; else a reset flow; else the half-open
- * flow that has waited longest. Established, closing and answered UDP flows are never displaced.
+ * bucket unless that is nearly full and the second has more room; else the one that gives way most readily.
  */
 core_inline int flow_choose_word(const struct flow_bucket *first, const struct flow_bucket *second, __u32 tick,
 	const __u16 *timeout)
 {
-	int free_index[2] = { -1, -1 }, n_free[2] = { 0, 0 };
-	int victim = -1;
-	__u32 victim_rank = 0;
+	__u32 best_first = 0, best_second = 0, free_first = 0, free_second = 0, best;
 
-	for (int i = 0; i < 2 * FLOW_BUCKET_WORDS; i++) {
-		const struct flow_bucket *bucket = i < FLOW_BUCKET_WORDS ? first : second;
-		__u64 word = *(volatile const __u64 *)&bucket->word[i & (FLOW_BUCKET_WORDS - 1)];
-		__u32 state = flow_word_state(word), rank = 0;
-		int side = i / FLOW_BUCKET_WORDS;
+	for (__u32 i = 0; i < FLOW_BUCKET_WORDS; i++) {
+		__u32 a = flow_word_rank(*(volatile const __u64 *)&first->word[i], tick, timeout);
+		__u32 b = flow_word_rank(*(volatile const __u64 *)&second->word[i], tick, timeout);
 
-		if (!flow_word_alive(word, tick, timeout)) {
-			if (!n_free[side]++)
-				free_index[side] = i;
-			continue;
-		}
-		if (state == FLOW_RESET)
-			rank = 0x2000;
-		else if (state == FLOW_SYN || state == FLOW_UDP_NEW)
-			rank = flow_word_age(word, tick) + 1;
-		if (rank > victim_rank) {
-			victim = i;
-			victim_rank = rank;
-		}
+		free_first += a / RANK_FREE;
+		free_second += b / RANK_FREE;
+		best_first = core_max(best_first, a << 4 | i);
+		best_second = core_max(best_second, b << 4 | FLOW_BUCKET_WORDS | i);
 	}
-	if (n_free[0] > 1 || n_free[0] >= n_free[1])
-		return n_free[0] ? free_index[0] : victim;
-	return free_index[1];
+	if (free_first > 1 || (free_first && free_first >= free_second))
+		best = best_first;
+	else if (free_second)
+		best = best_second;
+	else
+		best = core_max(best_first, best_second);
+	return best >> 4 ? (int)(best & 15) : -1;
 }
 
 /* Enter a flow. Returns 0, or -1 if there is no room or others were faster twice. */
@@ -430,7 +438,7 @@ core_inline void forward_new(const struct tables *t, const struct frame *f, cons
 	forward_rewrite(f, l, backend, id, v);
 }
 
-/* Third step: the verdict on a flow's packet, and the frame's new MAC addresses. */
+/* At last the verdict on a flow's packet, and the frame's new MAC addresses. */
 core_inline void forward_finish(const struct tables *t, const struct frame *f, const struct lookup *l,
 	struct verdict *v)
 {

@@ -54,6 +54,46 @@ core_inline __u32 core_range(__u32 hash, __u32 n)
 	return (__u32)((__u64)hash * n >> 32);
 }
 
+/*
+ * 1 if x is 0, else 0. For BPF by arithmetic that the compiler can't turn back into a branch, each of
+ * which would double the paths its verifier has to walk.
+ */
+core_inline __u32 core_is_zero(__u64 x)
+{
+#ifdef __bpf__
+	__u64 sign = x | -x;
+
+	__asm__ volatile("" : "+r"(sign));
+	return (__u32)(sign >> 63) ^ 1;
+#else
+	return x == 0;
+#endif
+}
+
+/* The greater of two values below 2^31. */
+core_inline __u32 core_max(__u32 a, __u32 b)
+{
+#ifdef __bpf__
+	__s32 less = (__s32)(a - b);
+
+	__asm__ volatile("" : "+r"(less));
+	return a - ((__u32)less & (__u32)(less >> 31));
+#else
+	return a > b ? a : b;
+#endif
+}
+
+/* Index of the lowest set bit of x, 1..255. BPF has no instruction for it and its compiler no substitute. */
+core_inline __u32 core_lowest_bit8(__u32 x)
+{
+#ifdef __bpf__
+	x &= -x;
+	return (core_is_zero(x & 0xaa) ^ 1) | (core_is_zero(x & 0xcc) ^ 1) << 1 | (core_is_zero(x & 0xf0) ^ 1) << 2;
+#else
+	return (__u32)__builtin_ctz(x);
+#endif
+}
+
 /* A byte array as six bytes of MAC address, copied without alignment. */
 struct mac {
 	__u8 byte[6];
