@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* "status": how daemons, ports and workers are, one line each, what is wrong last and in red. */
+#include <stdio.h>
+
+#include "printers.h"
+#include "text.h"
+
+#define LABEL "%-11s"
+
+static void print_daemon(const char *name, const json_t *daemon)
+{
+	char up[TEXT_SHORT];
+
+	printf(LABEL "%s, up %s, pid %llu", name, text_member(daemon, "version", "?"),
+		text_duration(up, text_number(daemon, "uptime_s")), (unsigned long long)text_number(daemon, "pid"));
+}
+
+static void print_flow_table(const json_t *flows)
+{
+	uint64_t held = text_number(flows, "active") + text_number(flows, "closing");
+	uint64_t capacity = text_number(flows, "capacity");
+
+	printf(LABEL "%llu active (%llu of them half-open), %llu closing; room for %llu", "flows",
+		(unsigned long long)text_number(flows, "active"), (unsigned long long)text_number(flows, "half_open"),
+		(unsigned long long)text_number(flows, "closing"), (unsigned long long)capacity);
+	if (capacity)
+		printf(" (%.1f%% used)", 100.0 * (double)held / (double)capacity);
+	putchar('\n');
+}
+
+static void print_port(const json_t *port)
+{
+	uint64_t mbps = text_number(port, "speed_mbps");
+
+	printf(LABEL "%s (%s), %s, MTU %llu, link %s", "port", text_member(port, "name", "?"),
+		text_member(port, "driver", "?"), text_member(port, "mac", "?"),
+		(unsigned long long)text_number(port, "mtu"), text_member(port, "link", "?"));
+	if (mbps)
+		printf(" at %g Gbit/s", (double)mbps / 1000);
+	printf("; lost: %llu missed, %llu receive and %llu transmit errors\n",
+		(unsigned long long)text_number(port, "rx_missed"), (unsigned long long)text_number(port, "rx_errors"),
+		(unsigned long long)text_number(port, "tx_errors"));
+}
+
+static void print_worker(const json_t *worker)
+{
+	char packets[TEXT_SHORT], rate[TEXT_SHORT];
+
+	printf(LABEL "core %llu, %s packets/s, %.0f%% busy, %s packets in all\n", "worker",
+		(unsigned long long)text_number(worker, "core"),
+		text_count(rate, text_real(worker, "packets_per_second")), text_real(worker, "busy_percent"),
+		text_count(packets, text_real(worker, "packets")));
+}
+
+void print_status(const struct invocation *invocation, const json_t *result)
+{
+	const json_t *dataplane = json_object_get(result, "dataplane"), *item;
+	char rate[TEXT_SHORT];
+	size_t i;
+
+	print_daemon("shuntd", result);
+	printf("\n" LABEL "%s, snapshot %llu\n", "path", text_member(result, "path", "?"),
+		(unsigned long long)text_number(result, "snapshot"));
+	if (json_is_true(json_object_get(dataplane, "connected"))) {
+		print_daemon("dataplane", dataplane);
+		printf(", snapshot %llu in force\n", (unsigned long long)text_number(dataplane, "snapshot"));
+	} else {
+		printf(LABEL, "dataplane");
+		text_put_coloured(invocation->colour, COLOUR_BAD, "not connected");
+		puts(": is shunt-dataplane running? shuntd goes on trying");
+	}
+
+	printf(LABEL, "set");
+	text_plural(stdout, text_number(result, "vips"), "VIP");
+	fputs(", ", stdout);
+	text_plural(stdout, text_number(result, "pools"), "pool");
+	fputs(", ", stdout);
+	text_plural(stdout, text_number(result, "backends"), "backend");
+	printf("\n" LABEL "%s packets/s\n", "traffic", text_count(rate, text_real(result, "packets_per_second")));
+	print_flow_table(json_object_get(result, "flows"));
+	json_array_foreach(json_object_get(dataplane, "ports"), i, item)
+		print_port(item);
+	json_array_foreach(json_object_get(dataplane, "workers"), i, item)
+		print_worker(item);
+
+	json_array_foreach(json_object_get(result, "warnings"), i, item) {
+		text_put_coloured(invocation->colour, COLOUR_BAD, "warning: ");
+		text_put(stdout, json_is_string(item) ? json_string_value(item) : "?");
+		putchar('\n');
+	}
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the commands' rows name: how each result is shown to people, and the commands that do more than one call. */
+#ifndef SHUNTCTL_PRINTERS_H
+#define SHUNTCTL_PRINTERS_H
+
+#include "command.h"
+
+void print_status(const struct invocation *invocation, const json_t *result);
+void print_show(const struct invocation *invocation, const json_t *result);
+void print_flows(const struct invocation *invocation, const json_t *result);
+void print_explain(const struct invocation *invocation, const json_t *result);
+void print_change(const struct invocation *invocation, const json_t *result); /* any command that only changes */
+void print_reload(const struct invocation *invocation, const json_t *result);
+void print_check(const struct invocation *invocation, const json_t *result);
+
+enum status counters_run(struct invocation *invocation, struct failure *failure);
+enum status save_run(struct invocation *invocation, struct failure *failure);
+enum status help_run(struct invocation *invocation, struct failure *failure);
+
+#endif
