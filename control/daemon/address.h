@@ -48,7 +48,8 @@ const char *address_print_endpoint(struct addr address, uint16_t port, char *tex
 
 /* 0, or -EINVAL if it isn't written ADDR:PORT/PROTO; says nothing of whether the address suits a VIP. */
 int address_parse_vip(const char *text, struct vip_spec *vip);
-const char *address_print_vip(struct addr address, uint8_t protocol, uint16_t port, char *text); /* text[ADDRESS_VIP_TEXT] */
+/* Into text[ADDRESS_VIP_TEXT], returned. */
+const char *address_print_vip(struct addr address, uint8_t protocol, uint16_t port, char *text);
 
 const char *address_protocol_name(uint8_t protocol); /* "tcp", "udp" */
 /* IPPROTO_TCP or IPPROTO_UDP, or -EINVAL. */

@@ -19,6 +19,16 @@
 enum check_type { CHECK_NONE, CHECK_TCP };
 enum check_via { CHECK_VIA_VIP, CHECK_VIA_BACKEND };
 
+/* Most pools and backends of all pools together: the old and the new set of pools fit the ids side by side. */
+#define CONFIG_MAX_POOLS 32767
+#define CONFIG_MAX_VIPS SNAPSHOT_MAX_IDS
+#define CONFIG_MAX_BACKENDS SNAPSHOT_MAX_IDS
+
+struct strings {
+	char **item;
+	size_t n;
+};
+
 struct check {
 	bool given; /* false: nobody said; then tcp, or none where no VIP of the pool is one of TCP and one port */
 	enum check_type type;
@@ -35,6 +45,7 @@ struct config_backend {
 	uint16_t weight; /* 0: no new flows */
 	bool mac_pinned;
 	struct mac mac;
+	const char *file; /* one of config.files */
 	int line;
 };
 
@@ -44,6 +55,7 @@ struct config_pool {
 	struct check check;
 	struct config_backend *backends;
 	size_t n_backends;
+	const char *file;
 	int line;
 };
 
@@ -52,10 +64,13 @@ struct config_vip {
 	uint16_t port; /* host order; 0: every port */
 	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
 	char pool[NAME_MAX_LEN + 1];
+	const char *file;
 	int line;
 };
 
 enum path { PATH_AUTO, PATH_DPDK, PATH_XDP };
+enum idle { IDLE_POLL, IDLE_SLEEP };
+enum xdp_mode { XDP_MODE_AUTO, XDP_MODE_NATIVE, XDP_MODE_GENERIC };
 
 struct config {
 	enum path path;
@@ -64,8 +79,13 @@ struct config {
 	char *dpdk_cores;
 	char *dpdk_socket;      /* where shunt-dataplane listens */
 	char *dpdk_run_dir;
-	char *dpdk_idle;
+	enum idle dpdk_idle;
+	bool dpdk_mbufs_given;
+	uint32_t dpdk_mbufs;
+	uint32_t dpdk_mbuf_size;
+	struct strings eal_args;
 	char *kernel_interface; /* dpdk.kernel_interface */
+	enum xdp_mode xdp_mode;
 	char *control_socket;
 	char *control_group;
 	char *control_http; /* "": none */
@@ -78,7 +98,8 @@ struct config {
 	size_t n_pools;
 	struct config_vip *vips;
 	size_t n_vips;
-	uint64_t digest; /* of the file's bytes: tells whether it has changed since */
+	struct strings files; /* the file, and those it includes */
+	uint64_t digest; /* of the files' bytes: tells whether they have changed since */
 };
 
 /* One line for an operator: "shunt.conf:12: pools[0].backends[1].weight: 70000 is out of range: 0 to 65535". */

@@ -57,7 +57,8 @@ struct pool {
 	struct backend *backends; /* the removed ones too */
 	uint32_t n_backends; /* without the removed ones */
 	uint32_t n_vips;
-	uint32_t n_tcp_vips; /* of them those of TCP and of one port: what a tcp check without a port can go to */
+	uint32_t n_port_vips; /* of them those of one port */
+	uint32_t n_tcp_vips;  /* and of these those of TCP: where there is any, a pool is checked by default */
 	bool slots_dirty;  /* slots have to be built anew before the next snapshot */
 	uint16_t *slots;
 	uint32_t n_slots;
@@ -101,12 +102,18 @@ struct vip *model_vip_find(struct model *model, struct addr address, uint8_t pro
 struct backend *model_backend_find(struct pool *pool, struct addr address); /* not the removed ones */
 struct backend *model_backend_by_id(struct model *model, uint16_t id);      /* the removed ones too */
 struct vip *model_vip_by_id(struct model *model, uint16_t id);
+/* The VIP a check without a port of its own connects to: the first of TCP and one port, else the first of one
+ * port, else the first (whose port is 0); NULL: the pool has none. Looks through all VIPs. */
+struct vip *model_check_vip(struct model *model, const struct pool *pool);
 enum backend_state model_backend_state(const struct backend *backend);
 const char *backend_state_name(enum backend_state state);
 const char *scheduler_name(enum scheduler scheduler);
 int scheduler_from_name(const char *name); /* enum scheduler, or -EINVAL */
 
-/* Changes by command. 0, or -errno (-EEXIST, -ENOENT, -EINVAL, -EBUSY, -ENOSPC) and a line in *error; then nothing changed. */
+/*
+ * Changes by command. 0, or -errno (-EEXIST, -ENOENT, -EINVAL, -EBUSY, -ENOSPC, -ENOMEM) and a line in *error;
+ * then nothing changed. enable ends a drain too.
+ */
 int model_vip_add(struct model *model, struct addr address, uint8_t protocol, uint16_t port, const char *pool,
 	struct error *error);
 int model_vip_del(struct model *model, struct addr address, uint8_t protocol, uint16_t port, struct error *error);

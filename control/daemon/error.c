@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Errors as one line for an operator. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "config.h"
+
+int error_set(struct error *error, int errno_value, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(error->text, sizeof(error->text), format, args);
+	va_end(args);
+	return -errno_value;
+}

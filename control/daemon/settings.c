@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The table of settings, and how to find something in it. */
+#include "settings.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "flow_table.h"
+#include "suggest.h"
+
+#define IN(type, field) .offset = offsetof(struct type, field), .size = sizeof(((struct type *)0)->field)
+#define GIVEN(type, field) .has_given = true, .given = offsetof(struct type, field)
+#define LIST_OF(type, list, counter, element) \
+	IN(type, list), .count = offsetof(struct type, counter), .element_size = sizeof(struct element)
+#define TIMEOUT(state)                                                                           \
+	.type = SETTING_DURATION, .min = FLOW_TICK_S * 1000, .max = FLOW_TIMEOUT_MAX_S * 1000LL, \
+	.seconds = true, IN(config, timeout_s[state])
+
+static const char *const paths[] = { "auto", "dpdk", "xdp", NULL };
+static const char *const later_paths[] = { "xdp", NULL };
+static const char *const idles[] = { "poll", "sleep", NULL };
+static const char *const modes[] = { "auto", "native", "generic", NULL };
+static const char *const schedulers[] = { "maglev", "source-hash", "round-robin", "least-flows", NULL };
+static const char *const check_types[] = { "none", "tcp", "http", "https", "udp", "dns", "ping", "exec", NULL };
+static const char *const later_check_types[] = { "http", "https", "udp", "dns", "ping", "exec", NULL };
+static const char *const vias[] = { "vip", "backend", NULL };
+
+const struct setting settings[] = {
+	{ "path", SETTING_CHOICE, "auto", "which forwarder carries the traffic; auto: dpdk where dpdk.port is given",
+		.choices = paths, .later = later_paths, .noun = "path", .applies = APPLIES_AT_RESTART,
+		IN(config, path) },
+	{ "interface", SETTING_INTERFACE, NULL, "the NIC of the XDP path; unused on the DPDK path", .min = 1,
+		.applies = APPLIES_AT_RESTART, IN(config, interface) },
+
+	{ "dpdk", SETTING_GROUP, NULL, "the DPDK path; shunt-dataplane reads this group and no other" },
+	{ "dpdk.port", SETTING_TEXT, NULL,
+		"a PCI address, or a DPDK virtual device such as \"net_tap0,iface=wire0\"", .min = 1, .max = 255,
+		.required = true, .applies = APPLIES_AT_DATAPLANE_RESTART, IN(config, dpdk_port) },
+	{ "dpdk.cores", SETTING_CORES, NULL, "CPUs that forward, one worker each", .required = true,
+		.applies = APPLIES_AT_DATAPLANE_RESTART, IN(config, dpdk_cores) },
+	{ "dpdk.kernel_interface", SETTING_INTERFACE, "shunt0", "where the kernel sees all that is not for a VIP",
+		.applies = APPLIES_AT_DATAPLANE_RESTART, IN(config, kernel_interface) },
+	{ "dpdk.eal_args", SETTING_STRINGS, NULL, "more arguments for DPDK's EAL",
+		.applies = APPLIES_AT_DATAPLANE_RESTART, IN(config, eal_args) },
+	{ "dpdk.socket", SETTING_PATH, "/run/shunt/dataplane.sock", "where shuntd finds shunt-dataplane",
+		.max = 107, .applies = APPLIES_AT_DATAPLANE_RESTART, IN(config, dpdk_socket) },
+	{ "dpdk.run_dir", SETTING_PATH, "/run/shunt", "where shunt-dataplane keeps the snapshot it works from",
+		.max = 255, .applies = APPLIES_AT_DATAPLANE_RESTART, IN(config, dpdk_run_dir) },
+	{ "dpdk.idle", SETTING_CHOICE, "poll",
+		"what a worker without packets does; sleep: naps of some 50 us, for laptops and tests",
+		.choices = idles, .noun = "idle", .applies = APPLIES_AT_DATAPLANE_RESTART, IN(config, dpdk_idle) },
+
+	{ "dpdk.mbufs", SETTING_NUMBER, NULL, "packet buffers for receiving; not given: by the number of workers",
+		.min = 1024, .max = 64 << 20, .applies = APPLIES_AT_DATAPLANE_RESTART, IN(config, dpdk_mbufs),
+		GIVEN(config, dpdk_mbufs_given) },
+	{ "dpdk.mbuf_size", SETTING_NUMBER, "2176", "bytes of each, 128 of headroom included", .min = 256,
+		.max = 16384, .applies = APPLIES_AT_DATAPLANE_RESTART, IN(config, dpdk_mbuf_size) },
+
+	{ "xdp", SETTING_GROUP, NULL, "the XDP path" },
+	{ "xdp.mode", SETTING_CHOICE, "auto", "auto: native, else generic", .choices = modes, .noun = "mode",
+		.applies = APPLIES_AT_RESTART, IN(config, xdp_mode) },
+
+	{ "flow_table", SETTING_GROUP, NULL, "which backend a connection is on" },
+	{ "flow_table.capacity", SETTING_NUMBER, "1000000",
+		"flows it has room for, at 16 bytes each; another capacity is another, empty table",
+		.min = FLOW_CAPACITY_MIN, .max = FLOW_CAPACITY_MAX, IN(config, flow_capacity) },
+	{ "flow_table.hash_key", SETTING_KEY, NULL,
+		"must be the same on all load balancers of a fleet; not given: one is made and kept in control.state",
+		IN(config, hash_key), GIVEN(config, hash_key_given) },
+	{ "flow_table.timeouts", SETTING_GROUP, NULL, "after which idle time a flow is forgotten" },
+	{ "flow_table.timeouts.syn", .standard = "60s", .help = "TCP, half-open", TIMEOUT(FLOW_SYN) },
+	{ "flow_table.timeouts.established", .standard = "900s", .help = "TCP, past its handshake",
+		TIMEOUT(FLOW_ESTABLISHED) },
+	{ "flow_table.timeouts.fin", .standard = "120s", .help = "TCP, closed by the client", TIMEOUT(FLOW_FIN) },
+	{ "flow_table.timeouts.reset", .standard = "10s", .help = "TCP, reset by the client", TIMEOUT(FLOW_RESET) },
+	{ "flow_table.timeouts.udp", .standard = "300s", .help = "UDP", TIMEOUT(FLOW_UDP) },
+
+	{ "control", SETTING_GROUP, NULL, "shuntd itself" },
+	{ "control.socket", SETTING_PATH, "/run/shunt/shuntd.sock", "where operators and shuntctl reach it",
+		.max = 107, .applies = APPLIES_AT_RESTART, IN(config, control_socket) },
+	{ "control.group", SETTING_TEXT, "shunt", "whose members may connect and change things", .min = 1,
+		.max = 63, .applies = APPLIES_AT_RESTART, IN(config, control_group) },
+	{ "control.http", SETTING_LISTEN, "127.0.0.1:9190", "/metrics, /healthz and the status page; \"\" for none",
+		.applies = APPLIES_AT_RESTART, IN(config, control_http) },
+	{ "control.state", SETTING_PATH, "/var/lib/shunt", "folder of what must outlive shuntd", .max = 255,
+		.applies = APPLIES_AT_RESTART, IN(config, control_state) },
+
+	{ "pools", SETTING_LIST, NULL, "sets of backends", .max = CONFIG_MAX_POOLS,
+		LIST_OF(config, pools, n_pools, config_pool) },
+	{ "pools.name", SETTING_NAME, NULL, "what VIPs and commands call it", .required = true,
+		IN(config_pool, name) },
+	{ "pools.scheduler", SETTING_CHOICE, "maglev", "how a new flow gets its backend", .choices = schedulers,
+		.noun = "scheduler", IN(config_pool, scheduler) },
+	{ "pools.check", SETTING_GROUP, NULL,
+		"how a backend is judged; without this group tcp, or none where no VIP of the pool is one of TCP",
+		GIVEN(config_pool, check.given) },
+	{ "pools.check.type", SETTING_CHOICE, "tcp", "tcp: a connection can be made; none: always up",
+		.choices = check_types, .later = later_check_types, .noun = "check type",
+		IN(config_pool, check.type) },
+	{ "pools.check.via", SETTING_CHOICE, "vip",
+		"vip: to the VIP, the way a client's packet takes; backend: to the backend's own address",
+		.choices = vias, .noun = "via", IN(config_pool, check.via) },
+	{ "pools.check.port", SETTING_NUMBER, "0", "0: the VIP's", .max = 65535, IN(config_pool, check.port) },
+	{ "pools.check.interval", SETTING_DURATION, "1s", "between the starts of two checks", .min = 50,
+		.max = 3600000, IN(config_pool, check.interval_ms) },
+	{ "pools.check.timeout", SETTING_DURATION, "500ms", "a check that takes longer has failed", .min = 10,
+		.max = 600000, IN(config_pool, check.timeout_ms) },
+	{ "pools.check.rise", SETTING_NUMBER, "2", "successes in a row that bring a failed backend up", .min = 1,
+		.max = 1000, IN(config_pool, check.rise) },
+	{ "pools.check.fall", SETTING_NUMBER, "3", "failures in a row that take it down", .min = 1, .max = 1000,
+		IN(config_pool, check.fall) },
+	{ "pools.check.path", SETTING_LATER, NULL, "of http checks" },
+	{ "pools.check.expect", SETTING_LATER, NULL, "of http checks" },
+	{ "pools.backends", SETTING_LIST, NULL, "real servers, all IPv4 or all IPv6", .max = CONFIG_MAX_BACKENDS,
+		LIST_OF(config_pool, backends, n_backends, config_backend) },
+	{ "pools.backends.address", SETTING_ADDRESS, NULL, "the real server's own", .required = true,
+		IN(config_backend, address) },
+	{ "pools.backends.weight", SETTING_NUMBER, "100", "its share of new flows; 0: none", .max = 65535,
+		IN(config_backend, weight) },
+	{ "pools.backends.mac", SETTING_MAC, NULL, "only to pin it; else the kernel's neighbour table is asked",
+		IN(config_backend, mac), GIVEN(config_backend, mac_pinned) },
+
+	{ "vips", SETTING_LIST, NULL, "what clients connect to", .max = CONFIG_MAX_VIPS,
+		LIST_OF(config, vips, n_vips, config_vip) },
+	{ "vips.address", SETTING_ADDRESS, NULL, "of the pool's family", .required = true,
+		IN(config_vip, address) },
+	{ "vips.protocol", SETTING_PROTOCOL, "tcp", "tcp or udp", IN(config_vip, protocol) },
+	{ "vips.port", SETTING_NUMBER, NULL, "0: every port that no other VIP of the address has", .max = 65535,
+		.required = true, IN(config_vip, port) },
+	{ "vips.pool", SETTING_NAME, NULL, "the name of one of the pools", .required = true,
+		IN(config_vip, pool) },
+	{ .path = NULL },
+};
+
+bool settings_is_in(const struct setting *setting, const char *prefix)
+{
+	size_t length = strlen(prefix);
+	const char *rest = setting->path;
+
+	if (length) {
+		if (strncmp(rest, prefix, length) || rest[length] != '.')
+			return false;
+		rest += length + 1;
+	}
+	return !strchr(rest, '.');
+}
+
+const char *settings_word(const struct setting *setting)
+{
+	const char *dot = strrchr(setting->path, '.');
+
+	return dot ? dot + 1 : setting->path;
+}
+
+const struct setting *settings_find(const char *prefix, const char *name)
+{
+	for (const struct setting *s = settings; s->path; s++)
+		if (settings_is_in(s, prefix) && !strcmp(settings_word(s), name))
+			return s;
+	return NULL;
+}
+
+const char *settings_list_of(const struct setting *setting)
+{
+	static const char *const lists[] = { "pools.backends", "pools", "vips" };
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		size_t length = strlen(lists[i]);
+
+		if (!strncmp(setting->path, lists[i], length) && setting->path[length] == '.')
+			return lists[i];
+	}
+	return "";
+}
+
+int settings_unknown(const char *prefix, const char *name, struct error *error)
+{
+	struct suggestion nearest = { .word = name };
+	char known[400];
+	size_t length = 0;
+
+	known[0] = '\0';
+	for (const struct setting *s = settings; s->path; s++) {
+		if (!settings_is_in(s, prefix))
+			continue;
+		suggest(&nearest, settings_word(s));
+		if (length < sizeof(known))
+			length += (size_t)snprintf(known + length, sizeof(known) - length, "%s%s", length ? ", " : "",
+				settings_word(s));
+	}
+	if (nearest.best)
+		return error_set(error, EINVAL, "unknown setting: did you mean \"%s\"?", nearest.best);
+	return error_set(error, EINVAL, "unknown setting; there is %s", known);
+}
