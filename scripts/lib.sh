@@ -103,3 +103,23 @@ until_true() { # SECONDS CMD...
 		sleep 0.03
 	done
 }
+
+# Configure FOLDER if it is not yet, with these meson options, and compile it, or only these targets; what they
+# say goes to LOG.
+configure() { # FOLDER LOG OPTION...
+	local folder=$1 log=$2
+
+	shift 2
+	if [[ ! -e $folder/build.ninja ]]; then
+		as_owner meson setup "$folder" "$repo" "$@" >>"$log" 2>&1
+	else
+		as_owner meson configure "$folder" "$@" >>"$log" 2>&1
+	fi
+}
+
+compile() { # FOLDER LOG [TARGET...]
+	local folder=$1 log=$2
+
+	shift 2
+	as_owner ninja -C "$folder" "$@" >>"$log" 2>&1
+}

@@ -1,0 +1,195 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# What every integration test starts with: a lab of its own (scripts/lab), named after the test, that is gone
+# when the test ends, whatever way it ends; a way to say what is expected; and, when something is not as
+# expected, what one would want to look at. A test is a script that sources this, exits 0 when all was well and
+# 77 when it can't run here.
+
+set -Eeuo pipefail
+# shellcheck source=../../scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
+need_root
+
+test_name=$(basename "$0" .sh)
+here=$repo/tests/integration
+export SHUNT_LAB=${SHUNT_TEST_LABEL:-t}-$test_name
+run=/run/shunt-lab-$SHUNT_LAB
+prefix=shunt-$SHUNT_LAB-
+
+vip4=192.0.2.80
+vip6=2001:db8::80
+lb_mac=02:00:00:00:00:02
+: "$here" "$vip4" "$vip6" "$lb_mac"
+
+scratch=$(mktemp -d "/tmp/shunt-$SHUNT_LAB.XXXXXX")
+
+# --- saying what is expected ---------------------------------------------------------------------------------
+
+step() { printf '%s  %s\n' "$(date +%T.%3N)" "$*"; }
+
+fail() {
+	step "NOT AS EXPECTED: $*"
+	exit 1
+}
+
+skip() {
+	step "skipped: $*"
+	exit 77
+}
+
+# is WHAT ACTUAL EXPECTED
+is() { [[ $2 == "$3" ]] || fail "$1: \"$2\", not \"$3\""; }
+
+# matches WHAT ACTUAL REGULAR-EXPRESSION
+matches() { [[ $2 =~ $3 ]] || fail "$1: \"$2\" does not match \"$3\""; }
+
+# await SECONDS WHAT CMD...: until the command succeeds
+await() {
+	until_true "$1" "${@:3}" || fail "after $1 s still not: $2"
+}
+
+# refused STATUS PATTERN CMD...: the command ends with this status and one line on standard error that matches
+refused() {
+	local status=0 lines
+
+	"${@:3}" >"$scratch/refused.out" 2>"$scratch/refused" || status=$?
+	lines=$(wc -l <"$scratch/refused")
+	is "status of ${*:3} (it said: $(<"$scratch/refused"))" "$status" "$1"
+	matches "what ${*:3} said" "$(<"$scratch/refused")" "$2"
+	is "lines of ${*:3}" "$lines" 1
+}
+
+# --- the lab -------------------------------------------------------------------------------------------------
+
+lab() { "$repo/scripts/lab" "$@"; }
+on() { ip netns exec "$prefix$1" "${@:2}"; }
+ctl() { on lb shuntctl --socket "$run/shuntd.sock" "$@"; }
+
+# json COMMAND... FILTER: what shuntctl says, through jq
+json() { ctl --json "${@:1:$#-1}" | jq -r "${!#}"; }
+
+# Change the lab's configuration: edit_conf SED-EXPRESSION...
+edit_conf() {
+	local expression
+
+	for expression; do sed -i -E "$expression" "$run/shunt.conf"; done
+}
+
+pid_of() { spawned_pid "$run/pid/$1"; }
+kill_hard() { # dataplane or shuntd, and wait until it is gone
+	spawned_end "$run/pid/$1" KILL
+}
+
+all_up() {
+	[[ $(json show '[.pools[].backends[] | select(.state != "up")] | length') == 0 ]]
+}
+
+backend_state() { # POOL ADDR
+	json show ".pools[] | select(.name == \"$1\") | .backends[] | select(.address == \"$2\") | .state"
+}
+
+state_is() { [[ $(backend_state "$1" "$2") == "$3" ]]; }
+
+# Hosts and shunt, every backend up.
+start_all() {
+	lab up
+	lab start
+	await 15 "every backend is up" all_up
+}
+
+# One counter, or several added up.
+counter() {
+	local names
+
+	printf -v names '.%s + ' "$@"
+	json counters "${names}0"
+}
+
+# Field of `show --stats` summed over the backends of a pool: traffic POOL FIELD [ADDR]
+traffic() {
+	json show --stats "[.pools[] | select(.name == \"$1\") | .backends[]
+		| select(\"${3-}\" == \"\" or .address == \"${3-}\") | .$2] | add"
+}
+
+# --- clients -------------------------------------------------------------------------------------------------
+
+# http N HOST: N connections, each prints the server's name
+http() {
+	on client curl -gfsS -m 20 -H 'Connection: close' "http://$2/?[1-$1]"
+}
+
+# udp N ADDR: N questions from different ports, each prints the server's name
+udp() {
+	on client "$repo/scripts/lab-udp" ask "$2" 53 "$1" | awk '{ print $1 }'
+}
+
+# who answered, as "rs1 rs2 rs3"
+names() { sort -u | xargs; }
+
+# Run a command in the background under the name NAME, output in $scratch/NAME.
+background() { # NAME CMD...
+	spawn "$run/pid/test-$1" "$scratch/$1" "${@:2}"
+}
+background_gone() { spawned_gone "$run/pid/test-$1"; }
+
+# A download that takes a while, by the server's own pace: download NAME RATE [HOST]
+download() {
+	background "$1" ip netns exec "${prefix}client" sh -c \
+		"curl -gsS -m 100 -o '$scratch/$1.file' -w '%{http_code} %{size_download}\n' 'http://${3:-$vip4}/download?rate=$2'"
+	await 5 "download $1 has begun" test -s "$scratch/$1.file"
+}
+
+# All of it came, in one piece, from one server: downloaded NAME SECONDS
+downloaded() {
+	await "$2" "download $1 has ended" background_gone "$1"
+	is "download $1" "$(<"$scratch/$1")" "200 8388608"
+	cmp "$scratch/$1.file" "$run/$(head -c 3 "$scratch/$1.file")/www/download" ||
+		fail "download $1 is damaged"
+}
+download_server() { head -c 3 "$scratch/$1.file"; }
+
+# --- the end -------------------------------------------------------------------------------------------------
+
+show_what_there_is() {
+	local file
+
+	set +e
+	trap - ERR
+	echo "--- counters"
+	timeout 5 ip netns exec "${prefix}lb" shuntctl --socket "$run/shuntd.sock" counters --all
+	echo "--- show"
+	timeout 5 ip netns exec "${prefix}lb" shuntctl --socket "$run/shuntd.sock" show --stats
+	echo "--- status"
+	timeout 5 ip netns exec "${prefix}lb" shuntctl --socket "$run/shuntd.sock" status
+	for file in "$run"/log/*.log; do
+		[[ -s $file ]] || continue
+		echo "--- ${file##*/} (last 30 lines)"
+		tail -n 30 "$file"
+	done
+	if [[ -e /run/netns/${prefix}lb ]]; then
+		echo "--- lb: links, neighbours, rules"
+		ip -n "${prefix}lb" -s -br link
+		ip -n "${prefix}lb" neigh
+		ip -n "${prefix}lb" rule | grep -v 'from all lookup [ldm]'
+		echo "--- router: neighbours"
+		ip -n "${prefix}router" neigh
+	fi
+}
+
+finish() {
+	local status=$?
+
+	trap - EXIT ERR INT TERM
+	if ((status != 0 && status != 77)); then
+		show_what_there_is 2>&1
+	fi
+	lab down || status=1
+	rm -rf "$scratch"
+	exit "$status"
+}
+
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+trap 'step "line $LINENO: \"$BASH_COMMAND\" ended with status $?"' ERR
