@@ -48,10 +48,13 @@ int core_check(struct xdp_md *ctx)
 	__u32 zero = 0;
 	struct tables t = { bpf_map_lookup_elem(&header, &zero), flow_tick(bpf_ktime_get_coarse_ns() / 1000000000) };
 	struct verdict v = { 0 };
+	struct packet p = { 0 };
 	struct lookup l;
 
-	parse(ctx, &l.packet);
-	if (forward_begin(&t, &f, &l, &v)) {
+	parse(ctx, &p);
+	if (forward_begin(&t, &f, &p, &l, &v)) {
+		forward_hash(&t, &p, &l);
+		forward_place(&t, &l);
 		forward_probe(&t, &l);
 		forward_finish(&t, &f, &l, &v);
 	}
@@ -65,7 +68,7 @@ int core_check(struct xdp_md *ctx)
 	case ACTION_DROP:
 		return XDP_DROP;
 	default:
-		return answer(ctx, &l.packet, v.action);
+		return answer(ctx, &p, v.action);
 	}
 }
 

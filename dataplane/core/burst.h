@@ -11,35 +11,79 @@
 
 #define BURST_MAX 32
 
-/*
- * Verdicts on n frames (1..BURST_MAX); frames bound for a backend have their MAC addresses rewritten.
- * lookups: scratch of BURST_MAX, whose packets an ACTION_ANSWER_* needs afterwards. The worker's own
- * thread. Nothing here blocks, allocates or calls out.
- */
-core_inline void forward_burst(const struct tables *t, const struct frame *frames, struct lookup *lookups,
-	struct verdict *verdicts, __u32 n)
+/* Off the usual path: parsed once more, so that on the usual one a parsed packet need not exist as memory. */
+core_cold void burst_other(const struct tables *t, const struct frame *f, struct verdict *v)
 {
-	__u8 flow[BURST_MAX];
+	struct packet p;
+
+	packet_parse(f, &p);
+	forward_other(t, f, &p, v);
+}
+
+/*
+ * Verdicts on n frames (1..BURST_MAX); frames bound for a backend have their MAC addresses rewritten. To carry
+ * out an ACTION_ANSWER_* the body parses the frame again. The worker's own thread. Nothing here blocks,
+ * allocates or calls out.
+ */
+core_inline void forward_burst(const struct tables *t, const struct frame *frames, struct verdict *verdicts,
+	__u32 n)
+{
+	struct lookup lookups[BURST_MAX];
+	__u64 first[BURST_MAX], last[BURST_MAX], hashes[BURST_MAX];
+	const __u64 *key;
 	__u32 n_flows = 0;
 
 	for (__u32 i = 0; i < n; i++) {
-		struct lookup *l = &lookups[i];
+		struct lookup *l = &lookups[n_flows];
+		struct flow_message m;
+		struct packet p;
+		enum match match;
 
-		packet_parse(&frames[i], &l->packet);
-		if (forward_begin(t, &frames[i], l, &verdicts[i])) {
-			if (core_likely(t->n_buckets))
-				__builtin_prefetch(tables_bucket(t, l->place.bucket[0]), 1);
-			flow[n_flows++] = (__u8)i;
+		packet_parse(&frames[i], &p);
+		match = forward_match(t, &frames[i], &p, l, &verdicts[i]);
+		if (core_unlikely(match != MATCH_FLOW)) {
+			if (match == MATCH_OTHER)
+				burst_other(t, &frames[i], &verdicts[i]);
+			continue;
 		}
+		m = flow_message_ipv4(p.src, p.dst, p.sport, p.dport, p.proto);
+		if (core_unlikely(!addr_is_ipv4(p.dst))) {
+			/* A flow that isn't IPv4's brings its own hash: marked by a length no message has. */
+			forward_hash(t, &p, l);
+			m.first = l->hash;
+			m.last = 0;
+		}
+		first[n_flows] = m.first;
+		last[n_flows] = m.last;
+		l->frame = (__u8)i;
+		n_flows++;
+	}
+	if (!n_flows)
+		return;
+	/* In vector registers. */
+	key = t->header->hash_key;
+	for (__u32 i = 0; i < n_flows; i++) {
+		__u64 hash = flow_hash_ipv4(key, (struct flow_message){ first[i], last[i] });
+
+		hashes[i] = last[i] ? hash : first[i];
 	}
 	for (__u32 i = 0; i < n_flows; i++) {
-		struct lookup *l = &lookups[flow[i]];
+		lookups[i].hash = hashes[i];
+		forward_place(t, &lookups[i]);
+		if (core_likely(t->n_buckets))
+			__builtin_prefetch(tables_bucket(t, lookups[i].place.bucket[0]), 1);
+	}
+	for (__u32 i = 0; i < n_flows; i++) {
+		struct lookup *l = &lookups[i];
 
-		if (core_unlikely(!forward_probe(t, l)) && t->n_buckets)
+		if (core_unlikely(!forward_probe(t, l)) && t->n_buckets) {
 			__builtin_prefetch(tables_bucket(t, l->place.bucket[1]), 1);
+			if (l->vip->slot_count)
+				__builtin_prefetch(&t->slots[forward_hash_slot(l->vip, flow_slot_hash(l->hash))]);
+		}
 	}
 	for (__u32 i = 0; i < n_flows; i++)
-		forward_finish(t, &frames[flow[i]], &lookups[flow[i]], &verdicts[flow[i]]);
+		forward_finish(t, &frames[lookups[i].frame], &lookups[i], &verdicts[lookups[i].frame]);
 }
 
 #endif

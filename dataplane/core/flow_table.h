@@ -123,30 +123,58 @@ struct flow_place {
 	__u32 bucket[2];
 };
 
-/* hash: flow_hash(). The fingerprint takes bits that the choice of buckets leaves over. */
+/*
+ * hash: flow_hash(). The fingerprint takes its low 21 bits, the first bucket its high 32, of which the choice
+ * among n_buckets weighs the topmost most; the second the 32 bits from 11 on, likewise.
+ */
 core_inline struct flow_place flow_place(__u64 hash, __u32 vip, __u32 n_buckets)
 {
 	struct flow_place p;
 
-	p.tag = (hash & 0x7ff) | (hash >> 32 & 0x3ff) << 11 | (__u64)(vip & FLOW_VIP_MASK) << FLOW_VIP_SHIFT;
-	p.bucket[0] = core_range((__u32)hash, n_buckets);
-	p.bucket[1] = core_range((__u32)(hash >> 32), n_buckets);
+	p.tag = (hash & ((1u << FLOW_FINGERPRINT_BITS) - 1)) | (__u64)(vip & FLOW_VIP_MASK) << FLOW_VIP_SHIFT;
+	p.bucket[0] = core_range((__u32)(hash >> 32), n_buckets);
+	p.bucket[1] = core_range((__u32)(hash >> 11), n_buckets);
 	return p;
 }
 
-/* Index of the word with this tag in the bucket, or -1. */
+#ifdef __AVX2__
+typedef __u64 flow_words __attribute__((vector_size(32), may_alias));
+typedef double flow_signs __attribute__((vector_size(32)));
+
+/* Bit i: word i of the four has the tag and isn't free. */
+core_inline __u32 flow_words_find(const __u64 *word, __u64 tag)
+{
+	flow_words words = *(const volatile flow_words *)word; /* aligned: each is still read undivided */
+
+	return (__u32)__builtin_ia32_movmskpd256((flow_signs)((((words ^ tag) & FLOW_TAG_MASK) == 0) & (words != 0)));
+}
+#endif
+
+/* Index of the first word with this tag in the bucket, or -1. A free word has none, not even tag 0. */
 core_inline int flow_bucket_find(const struct flow_bucket *bucket, __u64 tag)
 {
 	__u32 hits = 0;
 
+#ifdef __AVX2__
+	hits = flow_words_find(bucket->word, tag) | flow_words_find(bucket->word + 4, tag) << 4;
+#else
 	for (int i = 0; i < FLOW_BUCKET_WORDS; i++) {
 		__u64 word = *(volatile const __u64 *)&bucket->word[i];
-		__u64 differs = (word ^ tag) & FLOW_TAG_MASK;
 
-		/* A free word has state FLOW_NONE; it must not pass for tag 0. */
-		hits |= (core_is_zero(differs) & ~core_is_zero(word)) << i;
+		hits |= (core_is_zero((word ^ tag) & FLOW_TAG_MASK) & ~core_is_zero(word)) << i;
 	}
+#endif
 	return hits ? (int)core_lowest_bit8(hits) : -1;
+}
+
+/* Bit i: word i of the bucket is free. */
+core_inline __u32 flow_bucket_free(const struct flow_bucket *bucket)
+{
+	__u32 free = 0;
+
+	for (int i = 0; i < FLOW_BUCKET_WORDS; i++)
+		free |= core_is_zero(*(volatile const __u64 *)&bucket->word[i]) << i;
+	return free;
 }
 
 #endif

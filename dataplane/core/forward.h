@@ -4,7 +4,8 @@
  * rewrite. In steps, so that a body can handle packets in bursts and let memory arrive meanwhile:
  *
  *   packet_parse()    what the packet is (parse.h)
- *   forward_begin()   find the VIP, hash; a verdict if that already decides
+ *   forward_begin()   find the VIP; a verdict if that already decides
+ *   forward_place()   from the flow's hash to its place in the flow table
  *   forward_probe()   look for the flow in its first bucket
  *   forward_finish()  the backend: of the flow, or a new one; writes the frame's MAC addresses
  *
@@ -33,13 +34,16 @@ struct verdict {
 	__u16 backend;
 };
 
-/* A packet between the steps. */
+/* A flow's packet between the steps. */
 struct lookup {
-	struct packet packet;
 	const struct snapshot_vip *vip;
 	__u64 hash;
 	struct flow_place place;
+	struct addr src;
 	int index; /* of the word in the first bucket, or -1 */
+	__u8 proto;
+	__u8 tcp_flags;
+	__u8 frame; /* burst.h's: which of the burst's */
 };
 
 core_inline void verdict_set(struct verdict *v, __u32 action, __u32 counter)
@@ -64,23 +68,17 @@ core_inline __u32 vip_scheduler(const struct snapshot_vip *vip)
 	return vip->flags >> VIP_SCHED_SHIFT & 3;
 }
 
-core_inline int mac_equal(struct mac a, struct mac b)
-{
-	return ((a.byte[0] ^ b.byte[0]) | (a.byte[1] ^ b.byte[1]) | (a.byte[2] ^ b.byte[2]) |
-		       (a.byte[3] ^ b.byte[3]) | (a.byte[4] ^ b.byte[4]) | (a.byte[5] ^ b.byte[5])) == 0;
-}
-
 /* Whether the frame is addressed to the port it came in by. */
 core_inline int forward_is_ours(const struct tables *t, const struct frame *f)
 {
 	const struct eth_header *eth = (const struct eth_header *)frame_at(f, 0, sizeof(*eth));
 	const struct snapshot_port *port = tables_port(t, f->port);
 
-	return eth && port && mac_equal(eth->dst, port->mac);
+	return eth && port && mac_equal(&eth->dst, &port->mac);
 }
 
 /* What isn't a flow's packet: answered or dropped if for a VIP's address, else the kernel's. */
-core_inline void forward_other(const struct tables *t, const struct frame *f, const struct packet *p,
+core_cold void forward_other(const struct tables *t, const struct frame *f, const struct packet *p,
 	struct verdict *v)
 {
 	const struct snapshot_vip *address;
@@ -126,39 +124,59 @@ core_inline void forward_other(const struct tables *t, const struct frame *f, co
 		verdict_set(v, ACTION_DROP, COUNTER_DROP_NO_SERVICE);
 }
 
-/*
- * l->packet: parsed. Returns 1 if the packet is a VIP's flow's: then *l is filled for the next steps, except
- * index. Returns 0 with the verdict otherwise.
- */
-core_inline int forward_begin(const struct tables *t, const struct frame *f, struct lookup *l, struct verdict *v)
-{
-	const struct snapshot_header *h = tables_header(t);
-	const struct packet *p = &l->packet;
+enum match { MATCH_VERDICT, MATCH_FLOW, MATCH_OTHER };
 
-	if (core_unlikely(!h)) {
+/*
+ * p: the frame, parsed. MATCH_FLOW: it is a VIP's flow's, *l is begun. MATCH_VERDICT: *v is its verdict.
+ * MATCH_OTHER: forward_other() has to give it.
+ */
+core_inline enum match forward_match(const struct tables *t, const struct frame *f, const struct packet *p,
+	struct lookup *l, struct verdict *v)
+{
+	if (core_unlikely(!tables_header(t))) {
 		verdict_set(v, ACTION_TO_KERNEL, COUNTER_TO_KERNEL);
-		return 0;
+		return MATCH_VERDICT;
 	}
-	if (core_unlikely(p->kind != PACKET_FLOW)) {
-		forward_other(t, f, p, v);
-		return 0;
-	}
+	if (core_unlikely(p->kind != PACKET_FLOW))
+		return MATCH_OTHER;
 	l->vip = vip_lookup(t, p->dst, p->dport, p->proto);
-	if (core_unlikely(!l->vip)) {
-		forward_other(t, f, p, v);
-		return 0;
-	}
+	if (core_unlikely(!l->vip))
+		return MATCH_OTHER;
 	if (core_unlikely(!(l->vip->flags & VIP_ACTIVE))) {
 		verdict_set(v, ACTION_DROP, COUNTER_DROP_INACTIVE);
-		return 0;
+		return MATCH_VERDICT;
 	}
 	if (core_unlikely(!forward_is_ours(t, f))) {
 		verdict_set(v, ACTION_DROP, COUNTER_DROP_OTHER_MAC);
-		return 0;
+		return MATCH_VERDICT;
 	}
-	l->hash = flow_hash(h->hash_key, p->src, p->dst, p->sport, p->dport, p->proto);
+	l->src = p->src;
+	l->proto = p->proto;
+	l->tcp_flags = p->tcp_flags;
+	return MATCH_FLOW;
+}
+
+/* The same for a body that handles one packet at a time. Returns 1 for a flow's packet, 0 with the verdict. */
+core_inline int forward_begin(const struct tables *t, const struct frame *f, const struct packet *p,
+	struct lookup *l, struct verdict *v)
+{
+	enum match match = forward_match(t, f, p, l, v);
+
+	if (match == MATCH_OTHER)
+		forward_other(t, f, p, v);
+	return match == MATCH_FLOW;
+}
+
+/* The flow's hash, for a body that handles one packet at a time; burst.h computes many at once. */
+core_inline void forward_hash(const struct tables *t, const struct packet *p, struct lookup *l)
+{
+	l->hash = flow_hash(tables_header(t)->hash_key, p->src, p->dst, p->sport, p->dport, p->proto);
+}
+
+/* l->hash: set. */
+core_inline void forward_place(const struct tables *t, struct lookup *l)
+{
 	l->place = flow_place(l->hash, l->vip->vip, tables_n_buckets(t));
-	return 1;
 }
 
 /* Then look in the first bucket. Returns whether the flow was found there. */
@@ -176,32 +194,32 @@ core_inline int forward_probe(const struct tables *t, struct lookup *l)
 }
 
 /* Whether a packet begins a TCP connection. */
-core_inline int packet_is_syn(const struct packet *p)
+core_inline int lookup_is_syn(const struct lookup *l)
 {
-	return p->proto == PROTO_TCP && (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
+	return l->proto == PROTO_TCP && (l->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
 }
 
 /* State of a flow in the given state after a packet of it. */
-core_inline __u32 flow_next_state(__u32 state, const struct packet *p)
+core_inline __u32 flow_next_state(__u32 state, const struct lookup *l)
 {
-	if (p->proto != PROTO_TCP)
+	if (l->proto != PROTO_TCP)
 		return FLOW_UDP;
-	if (p->tcp_flags & TCP_RST)
+	if (l->tcp_flags & TCP_RST)
 		return FLOW_RESET;
-	if (p->tcp_flags & TCP_FIN)
+	if (l->tcp_flags & TCP_FIN)
 		return FLOW_FIN;
-	if (packet_is_syn(p))
+	if (lookup_is_syn(l))
 		return state;
 	/* Data behind a reset: it was not the server's to heed. Behind a FIN: the client still reads. */
 	return state == FLOW_FIN ? FLOW_FIN : FLOW_ESTABLISHED;
 }
 
 /* State a flow starts in with this packet, or FLOW_NONE if the packet begins none. */
-core_inline __u32 flow_first_state(const struct packet *p)
+core_inline __u32 flow_first_state(const struct lookup *l)
 {
-	if (p->proto != PROTO_TCP)
+	if (l->proto != PROTO_TCP)
 		return FLOW_UDP_NEW;
-	return p->tcp_flags & (TCP_RST | TCP_FIN) ? FLOW_NONE : FLOW_SYN;
+	return l->tcp_flags & (TCP_RST | TCP_FIN) ? FLOW_NONE : FLOW_SYN;
 }
 
 /* The backend if the pool's packets may go to it. */
@@ -263,7 +281,7 @@ core_inline __u32 forward_by_hash(const struct tables *t, const struct lookup *l
 	__u32 slot_hash = flow_slot_hash(l->hash);
 
 	if (vip_scheduler(vip) == SCHEDULER_SOURCE_HASH)
-		slot_hash = flow_slot_hash(source_hash(tables_header(t)->hash_key, l->packet.src));
+		slot_hash = flow_slot_hash(source_hash(tables_header(t)->hash_key, l->src));
 	return tables_slot(t, forward_hash_slot(vip, slot_hash));
 }
 
@@ -293,7 +311,11 @@ core_inline int flow_choose_word(const struct flow_bucket *first, const struct f
 	const __u16 *timeout)
 {
 	__u32 best_first = 0, best_second = 0, free_first = 0, free_second = 0, best;
+	__u32 free = flow_bucket_free(first);
 
+	/* The usual case, cheaply: two or more free. */
+	if (core_likely(free & (free - 1)))
+		return (int)core_lowest_bit8(free);
 	for (__u32 i = 0; i < FLOW_BUCKET_WORDS; i++) {
 		__u32 a = flow_word_rank(*(volatile const __u64 *)&first->word[i], tick, timeout);
 		__u32 b = flow_word_rank(*(volatile const __u64 *)&second->word[i], tick, timeout);
@@ -313,7 +335,7 @@ core_inline int flow_choose_word(const struct flow_bucket *first, const struct f
 }
 
 /* Enter a flow. Returns 0, or -1 if there is no room or others were faster twice. */
-core_inline int flow_insert(const struct tables *t, const struct flow_place *place, __u64 word)
+core_cold int flow_insert(const struct tables *t, const struct flow_place *place, __u64 word)
 {
 	const struct snapshot_header *h = tables_header(t);
 	struct flow_bucket *first, *second;
@@ -341,28 +363,34 @@ core_inline int flow_insert(const struct tables *t, const struct flow_place *pla
 	return -1;
 }
 
-/* Where the flow's word is, first bucket first, or NULL. hint: forward_probe()'s index. */
-core_inline __u64 *flow_find(const struct tables *t, const struct flow_place *place, int hint)
+/*
+ * Where the flow's word is and what it says, first bucket first; or NULL and 0. hint: forward_probe()'s index,
+ * which another worker's change may have made wrong since.
+ */
+core_inline __u64 *flow_find(const struct tables *t, const struct flow_place *place, int hint, __u64 *word)
 {
 	struct flow_bucket *bucket;
-	int i;
 
-	if (!tables_n_buckets(t))
+	*word = 0;
+	if (core_unlikely(!tables_n_buckets(t)))
 		return (void *)0;
-	bucket = tables_bucket(t, place->bucket[0]);
-	if (!bucket)
-		return (void *)0;
-	if (core_likely(hint >= 0) &&
-		((bucket->word[hint & (FLOW_BUCKET_WORDS - 1)] ^ place->tag) & FLOW_TAG_MASK) == 0)
-		return &bucket->word[hint & (FLOW_BUCKET_WORDS - 1)];
-	i = flow_bucket_find(bucket, place->tag);
-	if (i < 0) {
-		bucket = tables_bucket(t, place->bucket[1]);
+	for (int i = 0; i < 2; i++) {
+		bucket = tables_bucket(t, place->bucket[i]);
 		if (!bucket)
 			return (void *)0;
-		i = flow_bucket_find(bucket, place->tag);
+		if (hint < 0)
+			hint = flow_bucket_find(bucket, place->tag);
+		if (core_likely(hint >= 0)) {
+			__u64 *found = &bucket->word[hint & (FLOW_BUCKET_WORDS - 1)];
+
+			*word = *(volatile __u64 *)found;
+			if (core_likely(((*word ^ place->tag) & FLOW_TAG_MASK) == 0))
+				return found;
+			*word = 0;
+			hint = -1;
+		}
 	}
-	return i < 0 ? (void *)0 : &bucket->word[i & (FLOW_BUCKET_WORDS - 1)];
+	return (void *)0;
 }
 
 core_inline void forward_rewrite(const struct frame *f, const struct lookup *l,
@@ -374,8 +402,7 @@ core_inline void forward_rewrite(const struct frame *f, const struct lookup *l,
 		verdict_set(v, ACTION_DROP, COUNTER_DROP_MALFORMED);
 		return;
 	}
-	eth->dst = backend->dst;
-	eth->src = backend->src;
+	__builtin_memcpy(eth, &backend->dst, 2 * sizeof(struct mac));
 	*v = (struct verdict){ .action = ACTION_TO_BACKEND,
 		.counter = COUNTER_FORWARDED,
 		.port = backend->port,
@@ -398,7 +425,7 @@ core_inline void forward_count_new(const struct tables *t, __u32 vip, __u32 back
  * A packet whose flow has no entry, or one that doesn't hold: word, the place of the old entry, or NULL.
  * state: what the new entry starts in, FLOW_NONE for no entry.
  */
-core_inline void forward_new(const struct tables *t, const struct frame *f, const struct lookup *l, __u64 *word,
+core_cold void forward_new(const struct tables *t, const struct frame *f, const struct lookup *l, __u64 *word,
 	__u64 old, __u32 state, struct verdict *v)
 {
 	const struct snapshot_backend *backend;
@@ -411,7 +438,7 @@ core_inline void forward_new(const struct tables *t, const struct frame *f, cons
 	}
 	/* Only a packet that begins a flow is scheduled; one from the middle of a connection goes by hash,
 	 * where the load balancer that saw its beginning most likely sent it. */
-	id = state != FLOW_NONE && (l->packet.proto != PROTO_TCP || packet_is_syn(&l->packet)) &&
+	id = state != FLOW_NONE && (l->proto != PROTO_TCP || lookup_is_syn(l)) &&
 			     vip_scheduler(l->vip) > SCHEDULER_SOURCE_HASH ?
 		     forward_schedule(t, l) :
 		     forward_by_hash(t, l);
@@ -442,30 +469,19 @@ core_inline void forward_new(const struct tables *t, const struct frame *f, cons
 core_inline void forward_finish(const struct tables *t, const struct frame *f, const struct lookup *l,
 	struct verdict *v)
 {
-	const struct packet *p = &l->packet;
-	__u64 *place = flow_find(t, &l->place, l->index);
-	__u32 tick = tables_tick(t);
-	__u32 state = flow_first_state(p);
-	__u64 word = 0;
+	__u32 tick = tables_tick(t), state;
+	__u64 word, *place = flow_find(t, &l->place, l->index, &word);
 
-	if (core_likely(place != 0)) {
-		word = *(volatile __u64 *)place;
-		/* It may have been displaced since it was found. */
-		if (core_unlikely((word ^ l->place.tag) & FLOW_TAG_MASK)) {
-			place = (void *)0;
-			word = 0;
-		}
-	}
 	if (core_likely(flow_word_alive(word, tick, tables_header(t)->timeout))) {
 		__u32 id = flow_word_backend(word), was = flow_word_state(word);
 		const struct snapshot_backend *backend = forward_backend(t, l->vip, id);
-		int syn = packet_is_syn(p);
+		int syn = lookup_is_syn(l);
 		int closing = was == FLOW_FIN || was == FLOW_RESET;
 
 		/* A SYN on a closing flow is a new connection from the same port; on one whose backend went
 		 * down, the client's second try. */
 		if (core_likely(backend && !(syn && (closing || !(backend->flags & BACKEND_UP))))) {
-			__u64 now = flow_word(l->place.tag, id, flow_next_state(was, p), tick);
+			__u64 now = flow_word(l->place.tag, id, flow_next_state(was, l), tick);
 
 			if (now != word)
 				(void)__sync_val_compare_and_swap(place, word, now);
@@ -473,13 +489,13 @@ core_inline void forward_finish(const struct tables *t, const struct frame *f, c
 			forward_rewrite(f, l, backend, id, v);
 			return;
 		}
-		if (!(syn && closing)) {
+		if (!(syn && closing))
 			tables_count(t, COUNTER_FLOW_MOVED);
-			if (!syn)
-				state = flow_next_state(was, p);
-		}
-	} else if (p->proto == PROTO_TCP && !packet_is_syn(p)) {
-		tables_count(t, COUNTER_FLOW_STRAY);
+		state = syn ? FLOW_SYN : flow_next_state(was, l);
+	} else {
+		if (l->proto == PROTO_TCP && !lookup_is_syn(l))
+			tables_count(t, COUNTER_FLOW_STRAY);
+		state = flow_first_state(l);
 	}
 	forward_new(t, f, l, place, word, state, v);
 }

@@ -100,8 +100,8 @@ struct snapshot_pool {
 
 /* up: VALID|UP and in the slots. draining: VALID|UP, not in the slots. down: VALID. disabled, MAC unknown: 0. */
 struct snapshot_backend {
-	struct mac dst; /* the first twelve bytes of the frame, ready-made: */
-	struct mac src; /* the MAC of the port it leaves by */
+	struct mac dst; /* the first twelve bytes of the frame, ready-made: its own MAC, */
+	struct mac src; /* and the MAC of the port it leaves by */
 	__u16 port;     /* index of that port */
 	__u16 pool;
 	__u16 weight;

@@ -13,6 +13,12 @@
 #endif
 
 #define core_inline static inline __attribute__((always_inline, unused))
+/* A function off the usual path: kept out of its callers' registers, except in BPF, which has few calls. */
+#ifdef __bpf__
+#define core_cold core_inline
+#else
+#define core_cold static __attribute__((noinline, cold, unused))
+#endif
 #define core_likely(x) __builtin_expect(!!(x), 1)
 #define core_unlikely(x) __builtin_expect(!!(x), 0)
 
@@ -94,9 +100,21 @@ core_inline __u32 core_lowest_bit8(__u32 x)
 #endif
 }
 
-/* A byte array as six bytes of MAC address, copied without alignment. */
 struct mac {
 	__u8 byte[6];
 };
+
+/* The same six bytes as two numbers, to compare them at once. */
+struct mac_words {
+	__u32 low;
+	__u16 high;
+} __attribute__((packed, may_alias));
+
+core_inline int mac_equal(const struct mac *a, const struct mac *b)
+{
+	const struct mac_words *x = (const struct mac_words *)a, *y = (const struct mac_words *)b;
+
+	return ((x->low ^ y->low) | (__u32)(x->high ^ y->high)) == 0;
+}
 
 #endif

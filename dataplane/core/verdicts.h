@@ -30,6 +30,8 @@
 	COUNTER(DROP_NO_BACKEND, VERDICT, "drop_no_backend", "for a VIP whose pool has no usable backend") \
 	COUNTER(DROP_TX_FULL, VERDICT, "drop_tx_full", "the port's transmit queue was full")               \
 	COUNTER(DROP_KERNEL_FULL, VERDICT, "drop_kernel_full", "the queue to the kernel was full")         \
+	COUNTER(DROP_NO_KERNEL, VERDICT, "drop_no_kernel",                                                 \
+		"not for a VIP, and the forwarder has no kernel interface")                                \
 	COUNTER(DROP_NO_ROOM, VERDICT, "drop_no_room", "no room in the buffer to write the answer")        \
 	COUNTER(FLOW_HIT, EVENT, "flow_hit", "packets whose flow was in the flow table")                   \
 	COUNTER(FLOW_NEW, EVENT, "flow_new", "flows entered into the flow table")                          \

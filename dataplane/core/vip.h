@@ -11,15 +11,17 @@
 #include "tables.h"
 #include "types.h"
 
-/* Home place of an entry in an index of this size (a power of two). */
+/*
+ * Home place of an entry in an index of this size (a power of two). The address folded to 32 bits and the
+ * service above them, so that the middle of one product depends on all of both.
+ */
 core_inline __u32 vip_home(struct addr a, __be16 port, __u8 proto, __u32 size)
 {
-	__u64 x = (a.lo ^ (__u64)port << 16 ^ (__u64)proto) * 0x9e3779b97f4a7c15ULL;
+	__u64 fold = a.lo ^ a.hi * 3;
+	__u64 service = core_be16(port) + (__u32)proto * 0x9e37u;
 
-	x ^= x >> 32;
-	/* A product's bit rests on no higher bit of its factors: the end of the network part has to come down. */
-	x = (x ^ a.hi ^ a.hi >> 32) * 0xd6e8feb86659fd93ULL;
-	return (__u32)(x >> 32) & (size - 1);
+	fold = (__u32)(fold ^ fold >> 32);
+	return (__u32)((fold | service << 32) * 0x9e3779b97f4a7c15ULL >> 32) & (size - 1);
 }
 
 core_inline int vip_entry_matches(const struct snapshot_vip *e, struct addr a, __be16 port, __u8 proto)
@@ -47,12 +49,17 @@ core_inline const struct snapshot_vip *vip_find(const struct tables *t, struct a
 	return (void *)0;
 }
 
+core_cold const struct snapshot_vip *vip_find_any_port(const struct tables *t, struct addr a, __u8 proto)
+{
+	return vip_find(t, a, 0, proto);
+}
+
 /* The VIP a packet is for: that of its port, else that of every port, else NULL. */
 core_inline const struct snapshot_vip *vip_lookup(const struct tables *t, struct addr a, __be16 port, __u8 proto)
 {
 	const struct snapshot_vip *e = vip_find(t, a, port, proto);
 
-	return core_likely(e != 0) ? e : vip_find(t, a, 0, proto);
+	return core_likely(e != 0) ? e : vip_find_any_port(t, a, proto);
 }
 
 /* The address entry: what is known of an address that has any VIP, else NULL. */
