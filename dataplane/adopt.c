@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* From a file descriptor to what the workers work from. */
+#include "adopt.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "channel.h"
+#include "hash.h"
+#include "log.h"
+
+#define GRACE_NAP_NS 20000
+
+/* "shunt-run-shunt-shunt0.flows": one for each run_dir and kernel interface. */
+static void name_flow_file(char *name, size_t size, const struct settings *s)
+{
+	size_t n = (size_t)snprintf(name, size, "shunt%s-%s.flows", s->run_dir,
+		*s->kernel_interface ? s->kernel_interface : "none");
+
+	for (size_t i = 0; i < n && i < size; i++)
+		if (name[i] == '/')
+			name[i] = '-';
+}
+
+int adopt_init(struct adopt *a, const struct settings *s, struct worker_shared *shared, struct segment *segment)
+{
+	*a = (struct adopt){ .shared = shared, .segment = segment };
+	name_flow_file(a->flow_name, sizeof(a->flow_name), s);
+	snprintf(a->kept_path, sizeof(a->kept_path), "%s/dataplane.snapshot", s->run_dir);
+	shared->generation = generation_new();
+	if (!shared->generation) {
+		log_error("no memory");
+		return -1;
+	}
+	return 0;
+}
+
+void adopt_fini(struct adopt *a)
+{
+	adopt_keep(a);
+	generation_free(a->shared->generation);
+	a->shared->generation = NULL;
+	flow_file_close(a->flows);
+}
+
+/*
+ * Wait until every worker has been through its loop since the swap. Napping rather than spinning: a
+ * worker may be off its core for a while, perhaps because this thread is on it.
+ */
+static void wait_for_workers(struct rte_rcu_qsbr *qsbr)
+{
+	const struct timespec nap = { .tv_nsec = GRACE_NAP_NS };
+	uint64_t token = rte_rcu_qsbr_start(qsbr);
+
+	while (!rte_rcu_qsbr_check(qsbr, token, false))
+		nanosleep(&nap, NULL);
+}
+
+/*
+ * The flow table for this snapshot: the one in use, unless there is none or the key is another. Another
+ * capacity waits for a restart: a new table would break up all connections.
+ */
+static struct flow_file *choose_flows(struct adopt *a, const struct snapshot_header *h)
+{
+	if (!a->flows)
+		return flow_file_open(a->flow_name, h);
+	if (a->flows->header->key_check != flow_key_check(h->hash_key))
+		return flow_file_replace(a->flow_name, h, a->flows);
+	if (a->flows->header->capacity != h->flow_capacity && a->capacity_refused != h->flow_capacity) {
+		log_warning("flow_table.capacity: %llu instead of %llu takes effect, with an empty table, "
+			    "when shunt-dataplane is restarted",
+			(unsigned long long)h->flow_capacity, (unsigned long long)a->flows->header->capacity);
+		a->capacity_refused = h->flow_capacity;
+	}
+	return a->flows;
+}
+
+/*
+ * A kept snapshot may have been made for a port with another MAC: the card was changed, or a virtual
+ * device drew a new one. The copy is ours, so it gets the port's; checked it has been already.
+ */
+static void correct_macs(struct generation *g, const struct port *ports, unsigned int n_ports)
+{
+	struct snapshot_port *port = (struct snapshot_port *)g->tables.ports;
+	struct snapshot_backend *backend = (struct snapshot_backend *)g->tables.backends;
+
+	for (__u32 i = 0; i < g->tables.header->n_ports && i < n_ports; i++) {
+		if (!memcmp(&port[i].mac, &ports[i].mac, sizeof(port[i].mac)))
+			continue;
+		port[i].mac = ports[i].mac;
+		for (__u32 b = 0; b < g->tables.header->n_backends; b++)
+			if (backend[b].port == i)
+				backend[b].src = ports[i].mac;
+	}
+}
+
+/* Put g in force. Returns 0, or -1 with why; then g is the caller's still. */
+static int put_in_force(struct adopt *a, struct generation *g, char *why, size_t why_size)
+{
+	struct generation *old = a->shared->generation;
+	struct flow_file *old_flows = a->flows, *flows;
+	const struct snapshot_header *h = g->tables.header;
+
+	if (h->n_ports > a->shared->n_ports) {
+		snprintf(why, why_size, "it is for %u ports, and there are %u", h->n_ports, a->shared->n_ports);
+		return -1;
+	}
+	flows = choose_flows(a, h);
+	if (!flows) {
+		snprintf(why, why_size, "there is no flow table for it: see the log of shunt-dataplane");
+		return -1;
+	}
+	correct_macs(g, a->shared->ports, a->shared->n_ports);
+	segment_populate(a->segment, h);
+	g->tables.buckets = flows->buckets;
+	g->tables.n_buckets = flows->header->n_buckets;
+	g->tables.active = a->segment->header->active;
+	__atomic_store_n(&a->shared->generation, g, __ATOMIC_RELEASE);
+	wait_for_workers(a->shared->qsbr);
+	generation_free(old);
+	if (flows != old_flows) {
+		flow_file_close(old_flows);
+		a->flows = flows;
+		a->flows_changed = true;
+	}
+	a->segment->header->snapshot_version = h->version;
+	return 0;
+}
+
+void adopt_kept(struct adopt *a)
+{
+	int fd = open(a->kept_path, O_RDONLY | O_CLOEXEC);
+	struct generation *g = NULL;
+	char why[256];
+	struct stat st;
+
+	if (fd < 0) {
+		if (errno != ENOENT)
+			log_warning("%s: %m", a->kept_path);
+		return;
+	}
+	if (fstat(fd, &st))
+		snprintf(why, sizeof(why), "%s", strerror(errno));
+	else
+		g = generation_read(fd, (__u64)st.st_size, why, sizeof(why));
+	close(fd);
+	if (g && !put_in_force(a, g, why, sizeof(why))) {
+		log_info("snapshot %llu, kept in %s, is in force", (unsigned long long)g->tables.header->version,
+			a->kept_path);
+		return;
+	}
+	generation_free(g);
+	log_warning("the kept snapshot %s is not used: %s", a->kept_path, why);
+}
+
+int adopt_received(struct adopt *a, int fd, __u64 size, __u64 version, char *why, size_t why_size)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+	struct generation *g;
+	struct stat st;
+
+	if (seals < 0 || (seals & CHANNEL_SEALS) != CHANNEL_SEALS) {
+		snprintf(why, why_size, "it is no memfd sealed against change");
+		return -1;
+	}
+	if (fstat(fd, &st) || (__u64)st.st_size != size) {
+		snprintf(why, why_size, "the memfd is not of the stated size");
+		return -1;
+	}
+	g = generation_read(fd, size, why, why_size);
+	if (!g)
+		return -1;
+	if (g->tables.header->version != version) {
+		snprintf(why, why_size, "the block says version %llu",
+			(unsigned long long)g->tables.header->version);
+		generation_free(g);
+		return -1;
+	}
+	if (put_in_force(a, g, why, why_size)) {
+		generation_free(g);
+		return -1;
+	}
+	a->keep_due = true;
+	return 0;
+}
+
+static int write_all(int fd, const char *from, __u64 size)
+{
+	while (size) {
+		ssize_t n = write(fd, from, size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return -1;
+		from += n;
+		size -= (__u64)n;
+	}
+	return 0;
+}
+
+/* Without fsync(): after a crash of the machine the checksum tells whether all of it is there. */
+void adopt_keep(struct adopt *a)
+{
+	const struct generation *g = a->shared->generation;
+	char path[sizeof(a->kept_path) + 4];
+	int fd;
+
+	if (!a->keep_due)
+		return;
+	a->keep_due = false;
+	snprintf(path, sizeof(path), "%s.new", a->kept_path);
+	/* It holds the hash key: for nobody else to read. */
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0 || write_all(fd, g->block, g->size) || rename(path, a->kept_path))
+		log_warning("cannot keep the snapshot in %s: %m", a->kept_path);
+	if (fd >= 0)
+		close(fd);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Taking up snapshots: received ones, and the one kept in run_dir when the process starts. A snapshot is
+ * adopted whole or refused whole. Main thread.
+ */
+#ifndef SHUNT_ADOPT_H
+#define SHUNT_ADOPT_H
+
+#include <stdbool.h>
+
+#include "flow_file.h"
+#include "segment.h"
+#include "settings.h"
+#include "worker.h"
+
+struct adopt {
+	struct worker_shared *shared;
+	struct segment *segment;
+	struct flow_file *flows;   /* NULL until the first snapshot */
+	bool flows_changed;        /* whoever maps the table has to be told; cleared by the teller */
+	char flow_name[300];       /* of the flow table's file */
+	char kept_path[300];       /* of the kept snapshot */
+	bool keep_due;
+	__u64 capacity_refused;    /* the other capacity that was last logged */
+};
+
+/* shared->generation becomes one without snapshot. Returns 0, or -1 with a line logged. */
+int adopt_init(struct adopt *a, const struct settings *s, struct worker_shared *shared, struct segment *segment);
+
+/* Workers have stopped. Writes the kept snapshot if that is due. */
+void adopt_fini(struct adopt *a);
+
+/* Adopt the kept snapshot, if there is one; before the workers start. A bad one is logged and left alone. */
+void adopt_kept(struct adopt *a);
+
+/*
+ * Adopt a snapshot that came as a sealed memfd, which stays the caller's. Returns 0 once every worker
+ * works from it; or -1 with one line in why and the old snapshot in force.
+ */
+int adopt_received(struct adopt *a, int fd, __u64 size, __u64 version, char *why, size_t why_size);
+
+/* Write the snapshot in force to run_dir if that has not been done yet. */
+void adopt_keep(struct adopt *a);
+
+#endif

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The kernel path over a TAP: /dev/net/tun, one system call a frame. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "kernel_device.h"
+#include "log.h"
+
+#define TUN "/dev/net/tun"
+#define MAX_SEGMENTS 64
+
+struct tap {
+	struct kernel_device device;
+	struct rte_mempool *pool;
+	struct rte_mbuf *spare; /* for the next frame read */
+	int fd;
+};
+
+static void tap_write(struct kernel_device *d, struct rte_mbuf **m, unsigned int n)
+{
+	struct tap *tap = (struct tap *)d;
+
+	for (unsigned int i = 0; i < n; i++) {
+		struct iovec part[MAX_SEGMENTS];
+		int parts = 0;
+
+		for (struct rte_mbuf *s = m[i]; s && parts < MAX_SEGMENTS; s = s->next)
+			part[parts++] = (struct iovec){ rte_pktmbuf_mtod(s, void *), rte_pktmbuf_data_len(s) };
+		/* Refused while the interface is down, as by any interface that is. */
+		if (writev(tap->fd, part, parts) < 0 && errno == EINTR)
+			(void)!writev(tap->fd, part, parts);
+	}
+	rte_pktmbuf_free_bulk(m, n);
+}
+
+static unsigned int tap_read(struct kernel_device *d, struct rte_mbuf **m, unsigned int n)
+{
+	struct tap *tap = (struct tap *)d;
+	unsigned int i = 0;
+
+	while (i < n) {
+		ssize_t len;
+
+		if (!tap->spare)
+			tap->spare = rte_pktmbuf_alloc(tap->pool);
+		if (!tap->spare)
+			break;
+		len = read(tap->fd, rte_pktmbuf_mtod(tap->spare, void *), rte_pktmbuf_tailroom(tap->spare));
+		if (len <= 0)
+			break;
+		tap->spare->data_len = (uint16_t)len;
+		tap->spare->pkt_len = (uint32_t)len;
+		m[i++] = tap->spare;
+		tap->spare = NULL;
+	}
+	return i;
+}
+
+static void tap_wait(struct kernel_device *d, unsigned int us)
+{
+	struct pollfd p = { .fd = ((struct tap *)d)->fd, .events = POLLIN };
+	struct timespec limit = { .tv_nsec = us * 1000l };
+
+	(void)ppoll(&p, 1, &limit, NULL);
+}
+
+static void tap_close(struct kernel_device *d)
+{
+	struct tap *tap = (struct tap *)d;
+
+	rte_pktmbuf_free(tap->spare);
+	close(tap->fd);
+	free(tap);
+}
+
+int kernel_tap_attach(const char *interface, short flags)
+{
+	struct ifreq request = { .ifr_flags = flags };
+	int fd = open(TUN, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+
+	strncpy(request.ifr_name, interface, IFNAMSIZ - 1);
+	if (fd < 0) {
+		log_error("dpdk.kernel_interface: cannot open " TUN ": %m");
+		return -1;
+	}
+	if (ioctl(fd, TUNSETIFF, &request)) {
+		if (errno == EBUSY)
+			log_error("dpdk.kernel_interface: %s is in use by another process", interface);
+		else if (errno == EINVAL)
+			log_error("dpdk.kernel_interface: %s is there already and is no TAP of this kind", interface);
+		else if (errno == EPERM)
+			log_error("dpdk.kernel_interface: no right to make %s: CAP_NET_ADMIN is needed", interface);
+		else
+			log_error("dpdk.kernel_interface: cannot make %s: %m", interface);
+		goto fail;
+	}
+	if (ioctl(fd, TUNSETPERSIST, 1)) {
+		log_error("dpdk.kernel_interface: cannot make %s persistent: %m", interface);
+		goto fail;
+	}
+	return fd;
+
+fail:
+	close(fd);
+	return -1;
+}
+
+static int set_mac(int fd, const char *interface, struct mac mac)
+{
+	struct ifreq request = { 0 };
+
+	strncpy(request.ifr_name, interface, IFNAMSIZ - 1);
+	if (ioctl(fd, SIOCGIFHWADDR, &request))
+		return -1;
+	/* Setting it makes the kernel forget its neighbours: only when it is another one. */
+	if (!memcmp(request.ifr_hwaddr.sa_data, mac.byte, sizeof(mac.byte)))
+		return 0;
+	request.ifr_hwaddr.sa_family = ARPHRD_ETHER;
+	memcpy(request.ifr_hwaddr.sa_data, mac.byte, sizeof(mac.byte));
+	return ioctl(fd, SIOCSIFHWADDR, &request);
+}
+
+int kernel_tap_configure(const char *interface, struct mac mac, unsigned int mtu)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), result = -1;
+	struct ifreq request = { 0 };
+	const char *what = "MAC";
+
+	strncpy(request.ifr_name, interface, IFNAMSIZ - 1);
+	if (fd < 0 || set_mac(fd, interface, mac))
+		goto out;
+	what = "MTU";
+	request.ifr_mtu = (int)mtu;
+	if (ioctl(fd, SIOCSIFMTU, &request))
+		goto out;
+	what = "state";
+	if (ioctl(fd, SIOCGIFFLAGS, &request))
+		goto out;
+	request.ifr_flags |= IFF_UP;
+	if (ioctl(fd, SIOCSIFFLAGS, &request))
+		goto out;
+	result = 0;
+out:
+	if (result)
+		log_error("dpdk.kernel_interface: cannot set the %s of %s: %m", what, interface);
+	if (fd >= 0)
+		close(fd);
+	return result;
+}
+
+struct kernel_device *kernel_tap_open(const char *interface, struct rte_mempool *pool)
+{
+	struct tap *tap = calloc(1, sizeof(*tap));
+
+	if (!tap)
+		return NULL;
+	tap->device = (struct kernel_device){ tap_write, tap_read, tap_wait, tap_close };
+	tap->pool = pool;
+	tap->fd = kernel_tap_attach(interface, IFF_TAP | IFF_NO_PI);
+	if (tap->fd < 0) {
+		free(tap);
+		return NULL;
+	}
+	return &tap->device;
+}

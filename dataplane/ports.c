@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Attaching and configuring the DPDK port. */
+#include "ports.h"
+
+#include <errno.h>
+#include <rte_bus.h>
+#include <rte_dev.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "eal.h"
+#include "log.h"
+
+#define DESCRIPTORS 1024
+#define POOL_CACHE 256
+#define EAL_OWN_MEMORY (48u << 20) /* rings, device structures, the kernel path's buffers */
+
+uint64_t port_memory(const struct settings *s)
+{
+	/* With each buffer: its mbuf, the pool's header, trailer and alignment, a place in the pool's ring. */
+	uint64_t each = s->mbuf_size + sizeof(struct rte_mbuf) + 2 * RTE_CACHE_LINE_SIZE + 2 * sizeof(void *);
+
+	return s->mbufs * each + EAL_OWN_MEMORY;
+}
+
+/* ": why" for the end of an error line. */
+static const char *because(int error)
+{
+	static char text[300];
+	const char *complaint = eal_complaint();
+
+	snprintf(text, sizeof(text), ": %s", *complaint ? complaint : rte_strerror(error < 0 ? -error : error));
+	return text;
+}
+
+static int find_port(uint16_t *id)
+{
+	RTE_ETH_FOREACH_DEV(*id)
+		return 0;
+	return -1;
+}
+
+/* PCI devices are probed when DPDK starts; virtual ones here, where the error is known. */
+static int attach(struct port *port, const struct settings *s)
+{
+	int error = 0;
+
+	if (eal_port_is_pci(s->port)) {
+		if (!find_port(&port->id))
+			return 0;
+		log_error("dpdk.port: DPDK does not drive %s: bind it to vfio-pci (dpdk-devbind.py "
+			  "--bind=vfio-pci %s), and see that no other process has it",
+			s->port, s->port);
+		return -1;
+	}
+	eal_hush_begin();
+	error = rte_dev_probe(s->port);
+	eal_hush_end();
+	if (!error && !find_port(&port->id))
+		return 0;
+	log_error("dpdk.port: cannot open %s%s", s->port, error ? because(error) : ": it is no network device");
+	return -1;
+}
+
+static struct rte_mempool *make_pool(const struct settings *s, int socket)
+{
+	/* Threads that are no workers put buffers back: one that is preempted meanwhile must not hold up the
+	 * workers, which the default ring of the pool would make it do. */
+	struct rte_mempool *pool = rte_pktmbuf_pool_create_by_ops("packets", s->mbufs, POOL_CACHE, 0,
+		(uint16_t)s->mbuf_size, socket, "ring_mt_rts");
+
+	if (!pool && socket != SOCKET_ID_ANY)
+		return make_pool(s, SOCKET_ID_ANY);
+	if (!pool)
+		log_error("no memory for %u packet buffers of %u bytes (dpdk.mbufs): %s", s->mbufs, s->mbuf_size,
+			rte_strerror(rte_errno));
+	return pool;
+}
+
+static void choose_queues(struct port *port, const struct rte_eth_dev_info *info, unsigned int workers)
+{
+	unsigned int n = workers;
+
+	n = RTE_MIN(n, info->max_rx_queues);
+	n = RTE_MIN(n, info->max_tx_queues);
+	port->queues = (uint16_t)n;
+	if (n < workers)
+		log_warning("%s has %u queues: %u of %u workers run", port->name, n, n, workers);
+}
+
+static void choose_offloads(const struct port *port, const struct rte_eth_dev_info *info, struct rte_eth_conf *conf,
+	const struct settings *s)
+{
+	uint64_t hash = info->flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
+
+	conf->rxmode.mtu = port->mtu;
+	if (port->queues > 1 && hash) {
+		conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+		conf->rx_adv_conf.rss_conf.rss_hf = hash;
+	} else if (port->queues > 1 && !port->virtual) {
+		log_warning("%s can't spread packets over its queues: worker 0 gets them all", port->name);
+	}
+	if (port->mtu + RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN + 8u > s->mbuf_size - RTE_PKTMBUF_HEADROOM)
+		conf->rxmode.offloads |= info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
+	conf->txmode.offloads |= info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+}
+
+static int configure(struct port *port, const struct settings *s, unsigned int workers)
+{
+	uint16_t rx_descriptors = DESCRIPTORS, tx_descriptors = DESCRIPTORS;
+	int socket = rte_eth_dev_socket_id(port->id), error;
+	struct rte_eth_conf conf = { 0 };
+	struct rte_ether_addr mac;
+	struct rte_eth_dev_info info;
+
+	error = rte_eth_dev_info_get(port->id, &info);
+	if (error)
+		return error;
+	snprintf(port->driver, sizeof(port->driver), "%s", info.driver_name);
+	port->virtual = !eal_port_is_pci(s->port);
+	choose_queues(port, &info, workers);
+	error = rte_eth_dev_get_mtu(port->id, &port->mtu);
+	if (error)
+		return error;
+	error = rte_eth_macaddr_get(port->id, &mac);
+	if (error)
+		return error;
+	memcpy(port->mac.byte, mac.addr_bytes, sizeof(port->mac.byte));
+	choose_offloads(port, &info, &conf, s);
+	error = rte_eth_dev_configure(port->id, port->queues, port->queues, &conf);
+	if (error)
+		return error;
+	error = rte_eth_dev_adjust_nb_rx_tx_desc(port->id, &rx_descriptors, &tx_descriptors);
+	if (error)
+		return error;
+	port->pool = make_pool(s, socket < 0 ? SOCKET_ID_ANY : socket);
+	if (!port->pool)
+		return -ENOMEM;
+	for (uint16_t q = 0; q < port->queues && !error; q++) {
+		error = rte_eth_rx_queue_setup(port->id, q, rx_descriptors, (unsigned int)socket, NULL, port->pool);
+		if (!error)
+			error = rte_eth_tx_queue_setup(port->id, q, tx_descriptors, (unsigned int)socket, NULL);
+	}
+	return error;
+}
+
+int port_open(struct port *port, const struct settings *s, unsigned int workers)
+{
+	int error;
+
+	*port = (struct port){ .link_up = -1 };
+	if (attach(port, s))
+		return -1;
+	rte_eth_dev_get_name_by_port(port->id, port->name);
+	eal_hush_begin();
+	error = configure(port, s, workers);
+	eal_hush_end();
+	if (!error)
+		return 0;
+	if (port->pool || error != -ENOMEM)
+		log_error("%s: cannot be configured%s", port->name, because(error));
+	port_close(port);
+	return -1;
+}
+
+int port_start(struct port *port)
+{
+	int error;
+
+	eal_hush_begin();
+	error = rte_eth_dev_start(port->id);
+	if (!error) {
+		/* Neighbour solicitations for VIPs come to multicast groups that the kernel never joined. What
+		 * has no such filter says so, and lets everything in. */
+		rte_eth_allmulticast_enable(port->id);
+		if (port->virtual)
+			rte_eth_promiscuous_enable(port->id);
+	}
+	eal_hush_end();
+	if (error) {
+		log_error("%s: cannot be started%s", port->name, because(error));
+		return -1;
+	}
+	port->started = true;
+	return 0;
+}
+
+void port_close(struct port *port)
+{
+	eal_hush_begin();
+	if (port->started)
+		rte_eth_dev_stop(port->id);
+	rte_eth_dev_close(port->id);
+	rte_mempool_free(port->pool);
+	eal_hush_end();
+}
+
+void port_describe(const struct port *port, struct stats_port *to)
+{
+	snprintf(to->name, sizeof(to->name), "%.31s", port->name);
+	snprintf(to->driver, sizeof(to->driver), "%s", port->driver);
+	to->mac = port->mac;
+	to->mtu = port->mtu;
+	to->rx_queues = port->queues;
+	to->tx_queues = port->queues;
+}
+
+void port_watch(struct port *port, struct stats_port *to)
+{
+	struct rte_eth_link link;
+	struct rte_eth_stats stats;
+
+	if (!rte_eth_link_get_nowait(port->id, &link)) {
+		bool known = link.link_speed != RTE_ETH_SPEED_NUM_NONE && link.link_speed != RTE_ETH_SPEED_NUM_UNKNOWN;
+
+		to->link_up = link.link_status;
+		to->link_mbps = link.link_status && known ? link.link_speed : 0;
+		if (port->link_up != link.link_status)
+			log_info("%s: link is %s", port->name, link.link_status ? "up" : "down");
+		port->link_up = link.link_status;
+	}
+	if (!rte_eth_stats_get(port->id, &stats)) {
+		to->rx_missed = stats.imissed + stats.rx_nombuf;
+		to->rx_errors = stats.ierrors;
+		to->tx_errors = stats.oerrors;
+	}
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The DPDK port: found, configured with a queue for each worker, watched. Main thread, unless said otherwise. */
+#ifndef SHUNT_PORTS_H
+#define SHUNT_PORTS_H
+
+#include <rte_ethdev.h>
+#include <rte_mempool.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "settings.h"
+#include "stats.h"
+#include "types.h"
+
+struct port {
+	uint16_t id;      /* DPDK's */
+	uint16_t queues;  /* receive and transmit queues, one of each for a worker */
+	uint16_t mtu;
+	struct mac mac;
+	char name[RTE_ETH_NAME_MAX_LEN];
+	char driver[32];
+	bool virtual;     /* no hardware behind it */
+	bool started;
+	int link_up;      /* as last logged; -1: not yet */
+	struct rte_mempool *pool;
+};
+
+/* Bytes of memory that the port's buffers are going to take. */
+uint64_t port_memory(const struct settings *s);
+
+/*
+ * Attach dpdk.port and configure it for at most workers queues; port->queues says how many it became.
+ * Not started yet. Returns 0, or -1 with a line logged.
+ */
+int port_open(struct port *port, const struct settings *s, unsigned int workers);
+
+/* Let packets in. Returns 0, or -1 with a line logged. */
+int port_start(struct port *port);
+
+/* Stop and free; workers have stopped, their packets are freed. */
+void port_close(struct port *port);
+
+/* Fill in what doesn't change, then link state and losses; log a change of link state. */
+void port_describe(const struct port *port, struct stats_port *to);
+void port_watch(struct port *port, struct stats_port *to);
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Drives sweeps so that a large table costs the main thread's core at most a fifth of its time. */
+#include "sweeper.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "sweep.h"
+
+#define INTERVAL_NS 1000000000ull
+#define SLICE_NS 20000000ull /* of every 100 ms */
+#define STEP_BUCKETS 4096
+
+struct sweeper {
+	struct sweep sweep;
+	__u64 begun_ns; /* of the sweep under way, or of the last */
+	bool under_way;
+};
+
+struct sweeper *sweeper_new(void)
+{
+	return calloc(1, sizeof(struct sweeper));
+}
+
+void sweeper_free(struct sweeper *s)
+{
+	free(s);
+}
+
+void sweeper_restart(struct sweeper *s)
+{
+	s->under_way = false;
+	s->begun_ns = 0;
+}
+
+/* New flows are counted from here on: together with active[] they are a backend's load. */
+static void mark_traffic(struct stats_traffic *traffic, __u32 n)
+{
+	for (__u32 i = 0; i < n; i++)
+		traffic[i].new_at_sweep = traffic[i].new_flows;
+}
+
+static void publish(const struct sweeper *s, const struct generation *g, struct flow_table_header *flows,
+	struct segment *segment)
+{
+	struct stats_header *h = segment->header;
+
+	memcpy(h->active, s->sweep.by_backend, sizeof(h->active));
+	memcpy(h->closing, s->sweep.closing_by_backend, sizeof(h->closing));
+	for (__u32 w = 0; w < h->n_workers; w++)
+		mark_traffic(segment->workers[w].backend, g->tables.header->n_backends);
+	h->flows_active = s->sweep.active;
+	h->flows_closing = s->sweep.closing;
+	h->flows_half_open = s->sweep.half_open;
+	h->flow_slots = (__u64)g->tables.n_buckets * FLOW_BUCKET_WORDS;
+	h->sweep_ns = clock_ns();
+	__atomic_store_n(&h->sweep, h->sweep + 1, __ATOMIC_RELEASE);
+	/* Its beginning: all words have been looked at since then. */
+	flows->last_sweep_s = s->begun_ns / 1000000000u;
+}
+
+void sweeper_run(struct sweeper *s, const struct generation *g, struct flow_table_header *flows,
+	struct segment *segment)
+{
+	__u64 now = clock_ns(), end = now + SLICE_NS;
+	struct tables t = g->tables;
+
+	if (!s->under_way) {
+		if (now - s->begun_ns < INTERVAL_NS)
+			return;
+		sweep_begin(&s->sweep);
+		s->begun_ns = now;
+		s->under_way = true;
+	}
+	t.tick = flow_tick(now / 1000000000u);
+	do {
+		if (sweep_buckets(&s->sweep, &t, STEP_BUCKETS)) {
+			s->under_way = false;
+			publish(s, g, flows, segment);
+			return;
+		}
+	} while (clock_ns() < end);
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The worker's loop. Every packet received ends in exactly one counter of class VERDICT, counted when it
+ * is known what became of it: "forwarded" once the transmit queue has it.
+ */
+#include "worker.h"
+
+#include <rte_ethdev.h>
+#include <rte_launch.h>
+#include <rte_mbuf.h>
+#include <rte_pause.h>
+#include <rte_prefetch.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "answer.h"
+#include "burst.h"
+#include "log.h"
+
+#define IDLE_POLLS 1000 /* empty in a row before a worker naps, if it may */
+#define IDLE_NAP_NS 50000
+
+/* Frames on their way to one transmit queue; from: their index in the burst. */
+struct batch {
+	struct rte_mbuf *mbuf[BURST_MAX];
+	__u8 from[BURST_MAX];
+	unsigned int n;
+};
+
+/* A burst and what becomes of it. */
+struct burst {
+	struct rte_mbuf *mbuf[BURST_MAX];
+	struct frame frame[BURST_MAX];
+	struct verdict verdict[BURST_MAX];
+	unsigned int n;
+	struct rte_mbuf *drop[BURST_MAX];
+	unsigned int n_drop;
+	struct rte_mbuf *kernel[BURST_MAX];
+	unsigned int n_kernel;
+	struct batch out[SNAPSHOT_MAX_PORTS];
+};
+
+static inline void count(const struct tables *t, unsigned int counter, unsigned int n)
+{
+	t->stats->counter[counter] += n;
+}
+
+static inline void drop(const struct tables *t, struct burst *b, struct rte_mbuf *m, unsigned int counter)
+{
+	count(t, counter, 1);
+	b->drop[b->n_drop++] = m;
+}
+
+static inline void queue(struct burst *b, unsigned int i, unsigned int port)
+{
+	struct batch *out = &b->out[port];
+
+	out->from[out->n] = (__u8)i;
+	out->mbuf[out->n++] = b->mbuf[i];
+}
+
+/* Bring the buffer to the length that the answer needs. */
+static int resize(struct rte_mbuf *m, struct frame *f, __u32 length)
+{
+	if (length < f->len) {
+		if (rte_pktmbuf_trim(m, (__u16)(f->len - length)))
+			return -1;
+	} else if (length > f->len && !rte_pktmbuf_append(m, (__u16)(length - f->len))) {
+		return -1;
+	}
+	f->len = length;
+	f->end = f->data + rte_pktmbuf_data_len(m);
+	return 0;
+}
+
+static void answer(const struct worker *w, const struct tables *t, struct burst *b, unsigned int i)
+{
+	__u32 action = b->verdict[i].action;
+	struct frame *f = &b->frame[i];
+	struct packet p;
+
+	packet_parse(f, &p);
+	if (resize(b->mbuf[i], f, answer_length(action, f, &p)) ||
+		answer_write(action, f, &p, w->shared->ports[f->port].mac))
+		drop(t, b, b->mbuf[i], COUNTER_DROP_NO_ROOM);
+	else
+		queue(b, i, f->port);
+}
+
+/* Sort the burst by what is to be done with each packet. */
+static inline void carry_out(const struct worker *w, const struct tables *t, struct burst *b)
+{
+	for (unsigned int i = 0; i < b->n; i++) {
+		const struct verdict *v = &b->verdict[i];
+
+		if (likely(v->action == ACTION_TO_BACKEND))
+			queue(b, i, v->port);
+		else if (v->action == ACTION_TO_KERNEL)
+			b->kernel[b->n_kernel++] = b->mbuf[i];
+		else if (v->action == ACTION_DROP)
+			drop(t, b, b->mbuf[i], v->counter);
+		else
+			answer(w, t, b, i);
+	}
+}
+
+static inline void transmit(const struct worker *w, const struct tables *t, struct burst *b, unsigned int port)
+{
+	struct batch *out = &b->out[port];
+	unsigned int sent;
+
+	sent = rte_eth_tx_burst(w->shared->ports[port].id, (__u16)w->index, out->mbuf, (__u16)out->n);
+	for (unsigned int i = 0; i < sent; i++) {
+		const struct verdict *v = &b->verdict[out->from[i]];
+
+		count(t, v->counter, 1);
+		if (likely(v->action == ACTION_TO_BACKEND))
+			forward_account(t, v, b->frame[out->from[i]].len);
+	}
+	for (unsigned int i = sent; i < out->n; i++)
+		drop(t, b, out->mbuf[i], COUNTER_DROP_TX_FULL);
+	out->n = 0;
+}
+
+static inline void hand_to_kernel(const struct worker *w, const struct tables *t, struct burst *b)
+{
+	unsigned int taken = 0, lost = COUNTER_DROP_NO_KERNEL;
+
+	if (w->to_kernel) {
+		taken = rte_ring_sp_enqueue_burst(w->to_kernel, (void **)b->kernel, b->n_kernel, NULL);
+		lost = COUNTER_DROP_KERNEL_FULL;
+	}
+	count(t, COUNTER_TO_KERNEL, taken);
+	for (unsigned int i = taken; i < b->n_kernel; i++)
+		drop(t, b, b->kernel[i], lost);
+	b->n_kernel = 0;
+}
+
+/* One burst from one port, from reception to its end. Returns how many packets it had. */
+static inline unsigned int forward_port(const struct worker *w, const struct tables *t, struct burst *b,
+	unsigned int port)
+{
+	b->n = rte_eth_rx_burst(w->shared->ports[port].id, (__u16)w->index, b->mbuf, BURST_MAX);
+	t->stats->polls++;
+	if (!b->n)
+		return 0;
+	t->stats->busy_polls++;
+	for (unsigned int i = 0; i < b->n; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(b->mbuf[i], void *));
+	for (unsigned int i = 0; i < b->n; i++) {
+		__u8 *data = rte_pktmbuf_mtod(b->mbuf[i], __u8 *);
+
+		b->frame[i] = (struct frame){ data, data + rte_pktmbuf_data_len(b->mbuf[i]),
+			rte_pktmbuf_pkt_len(b->mbuf[i]), port };
+	}
+	forward_burst(t, b->frame, b->verdict, b->n);
+	carry_out(w, t, b);
+	for (unsigned int i = 0; i < w->shared->n_ports; i++)
+		if (b->out[i].n)
+			transmit(w, t, b, i);
+	if (b->n_kernel)
+		hand_to_kernel(w, t, b);
+	if (b->n_drop)
+		rte_pktmbuf_free_bulk(b->drop, b->n_drop);
+	b->n_drop = 0;
+	t->stats->received += b->n;
+	return b->n;
+}
+
+/* Frames of the kernel, onto the wire. */
+static inline unsigned int send_kernels(const struct worker *w, struct stats_worker *stats)
+{
+	struct rte_mbuf *m[BURST_MAX];
+	unsigned int n, sent;
+
+	n = rte_ring_sc_dequeue_burst(w->from_kernel, (void **)m, BURST_MAX, NULL);
+	if (!n)
+		return 0;
+	sent = rte_eth_tx_burst(w->shared->ports[0].id, (__u16)w->index, m, (__u16)n);
+	stats->counter[COUNTER_KERNEL_SENT] += sent;
+	stats->counter[COUNTER_KERNEL_DROPPED] += n - sent;
+	if (sent < n)
+		rte_pktmbuf_free_bulk(m + sent, n - sent);
+	return n;
+}
+
+/* The worker's view of a generation. */
+static void view(const struct worker *w, const struct generation *g, struct tables *t)
+{
+	*t = g->tables;
+	t->stats = w->stats;
+	t->worker = w->index;
+}
+
+static void loop(struct worker *w)
+{
+	struct worker_shared *shared = w->shared;
+	const struct timespec nap = { .tv_nsec = IDLE_NAP_NS };
+	const struct generation *generation = NULL;
+	unsigned int idle = 0;
+	struct burst b;
+	struct tables t;
+
+	memset(&b, 0, sizeof(b));
+	while (!__atomic_load_n(&shared->stop, __ATOMIC_RELAXED)) {
+		const struct generation *now;
+		unsigned int n = 0;
+
+		rte_rcu_qsbr_quiescent(shared->qsbr, w->index);
+		now = __atomic_load_n(&shared->generation, __ATOMIC_ACQUIRE);
+		if (unlikely(now != generation)) {
+			generation = now;
+			view(w, generation, &t);
+		}
+		t.tick = __atomic_load_n(&shared->tick, __ATOMIC_RELAXED);
+		for (unsigned int port = 0; port < shared->n_ports; port++)
+			n += forward_port(w, &t, &b, port);
+		if (w->from_kernel)
+			n += send_kernels(w, w->stats);
+		if (likely(n)) {
+			idle = 0;
+		} else if (++idle > IDLE_POLLS && shared->idle_sleep) {
+			nanosleep(&nap, NULL);
+		} else {
+			rte_pause();
+		}
+	}
+}
+
+static int run(void *argument)
+{
+	struct worker *w = argument;
+
+	w->stats->tid = (__s32)syscall(SYS_gettid);
+	w->stats->core = w->cpu;
+	rte_rcu_qsbr_thread_register(w->shared->qsbr, w->index);
+	rte_rcu_qsbr_thread_online(w->shared->qsbr, w->index);
+	loop(w);
+	rte_rcu_qsbr_thread_offline(w->shared->qsbr, w->index);
+	rte_rcu_qsbr_thread_unregister(w->shared->qsbr, w->index);
+	return 0;
+}
+
+int worker_start(struct worker *w)
+{
+	int error = rte_eal_remote_launch(run, w, w->index + 1);
+
+	if (error)
+		log_error("worker %u does not start: %s", w->index, strerror(-error));
+	return error ? -1 : 0;
+}
+
+void worker_join(struct worker *w)
+{
+	rte_eal_wait_lcore(w->index + 1);
+}
