@@ -130,10 +130,12 @@ core_inline int answer_nd(const struct frame *f, const struct packet *p, struct 
 
 core_inline int answer_echo(const struct frame *f, const struct packet *p)
 {
-	struct icmp_header *icmp = (struct icmp_header *)frame_at(f, p->l4, sizeof(*icmp));
+	struct echo_header *echo = (struct echo_header *)frame_at(f, p->l4, sizeof(*echo));
+	struct icmp_header *icmp;
 
-	if (!icmp)
+	if (!echo)
 		return -1;
+	icmp = &echo->icmp;
 	if (addr_is_ipv4(p->dst)) {
 		struct ipv4_header *ip = (struct ipv4_header *)frame_at(f, p->l3, sizeof(*ip));
 		__u16 before, after;
@@ -148,6 +150,9 @@ core_inline int answer_echo(const struct frame *f, const struct packet *p)
 		ip->dst = addr_to_ipv4(p->src);
 		icmp->check = checksum_change(icmp->check, ICMP_ECHO_REQUEST, 0);
 		icmp->type = 0;
+		/* The one sum that RFC 1624 gets wrong is that of nothing but zeros; receivers take 0xffff for 0. */
+		if (core_unlikely(!icmp->check && !echo->id_seq))
+			icmp->check = 0xffff;
 	} else {
 		struct ipv6_header *ip = (struct ipv6_header *)frame_at(f, p->l3, sizeof(*ip));
 

@@ -34,6 +34,10 @@ struct verdict {
 	__u16 backend;
 };
 
+/* What a packet says of its flow's state, beside TCP's flags. */
+#define SIGNAL_UDP 0x80
+#define SIGNAL_TCP (TCP_SYN | TCP_FIN | TCP_RST | TCP_ACK)
+
 /* A flow's packet between the steps. */
 struct lookup {
 	const struct snapshot_vip *vip;
@@ -41,9 +45,8 @@ struct lookup {
 	struct flow_place place;
 	struct addr src;
 	int index; /* of the word in the first bucket, or -1 */
-	__u8 proto;
-	__u8 tcp_flags;
-	__u8 frame; /* burst.h's: which of the burst's */
+	__u8 signal; /* SIGNAL_UDP, or TCP's SYN, FIN, RST and ACK flags */
+	__u8 frame;  /* burst.h's: which of the burst's */
 };
 
 core_inline void verdict_set(struct verdict *v, __u32 action, __u32 counter)
@@ -151,8 +154,7 @@ core_inline enum match forward_match(const struct tables *t, const struct frame 
 		return MATCH_VERDICT;
 	}
 	l->src = p->src;
-	l->proto = p->proto;
-	l->tcp_flags = p->tcp_flags;
+	l->signal = p->proto == PROTO_TCP ? p->tcp_flags & SIGNAL_TCP : SIGNAL_UDP;
 	return MATCH_FLOW;
 }
 
@@ -196,30 +198,32 @@ core_inline int forward_probe(const struct tables *t, struct lookup *l)
 /* Whether a packet begins a TCP connection. */
 core_inline int lookup_is_syn(const struct lookup *l)
 {
-	return l->proto == PROTO_TCP && (l->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
+	return (l->signal & ~TCP_FIN) == TCP_SYN;
 }
 
 /* State of a flow in the given state after a packet of it. */
 core_inline __u32 flow_next_state(__u32 state, const struct lookup *l)
 {
-	if (l->proto != PROTO_TCP)
+	if (core_likely(l->signal == TCP_ACK))
+		/* Data behind a reset: it was not the server's to heed. Behind a FIN: the client still reads. */
+		return state == FLOW_FIN ? FLOW_FIN : FLOW_ESTABLISHED;
+	if (l->signal == SIGNAL_UDP)
 		return FLOW_UDP;
-	if (l->tcp_flags & TCP_RST)
+	if (l->signal & TCP_RST)
 		return FLOW_RESET;
-	if (l->tcp_flags & TCP_FIN)
+	if (l->signal & TCP_FIN)
 		return FLOW_FIN;
 	if (lookup_is_syn(l))
 		return state;
-	/* Data behind a reset: it was not the server's to heed. Behind a FIN: the client still reads. */
 	return state == FLOW_FIN ? FLOW_FIN : FLOW_ESTABLISHED;
 }
 
 /* State a flow starts in with this packet, or FLOW_NONE if the packet begins none. */
 core_inline __u32 flow_first_state(const struct lookup *l)
 {
-	if (l->proto != PROTO_TCP)
+	if (l->signal == SIGNAL_UDP)
 		return FLOW_UDP_NEW;
-	return l->tcp_flags & (TCP_RST | TCP_FIN) ? FLOW_NONE : FLOW_SYN;
+	return l->signal & (TCP_RST | TCP_FIN) ? FLOW_NONE : FLOW_SYN;
 }
 
 /* The backend if the pool's packets may go to it. */
@@ -438,7 +442,7 @@ core_cold void forward_new(const struct tables *t, const struct frame *f, const 
 	}
 	/* Only a packet that begins a flow is scheduled; one from the middle of a connection goes by hash,
 	 * where the load balancer that saw its beginning most likely sent it. */
-	id = state != FLOW_NONE && (l->proto != PROTO_TCP || lookup_is_syn(l)) &&
+	id = state != FLOW_NONE && (l->signal == SIGNAL_UDP || lookup_is_syn(l)) &&
 			     vip_scheduler(l->vip) > SCHEDULER_SOURCE_HASH ?
 		     forward_schedule(t, l) :
 		     forward_by_hash(t, l);
@@ -493,7 +497,7 @@ core_inline void forward_finish(const struct tables *t, const struct frame *f, c
 			tables_count(t, COUNTER_FLOW_MOVED);
 		state = syn ? FLOW_SYN : flow_next_state(was, l);
 	} else {
-		if (l->proto == PROTO_TCP && !lookup_is_syn(l))
+		if (l->signal != SIGNAL_UDP && !lookup_is_syn(l))
 			tables_count(t, COUNTER_FLOW_STRAY);
 		state = flow_first_state(l);
 	}

@@ -125,6 +125,11 @@ struct icmp_header {
 	__be16 check;
 } __attribute__((packed));
 
+struct echo_header {
+	struct icmp_header icmp;
+	__be32 id_seq;
+} __attribute__((packed));
+
 struct nd_solicitation {
 	struct icmp_header icmp;
 	__be32 reserved;
@@ -186,7 +191,7 @@ core_inline __u8 parse_icmpv6(const struct frame *f, struct packet *p, __u8 hop_
 	if (icmp->type != ICMPV6_NEIGHBOUR_SOLICITATION || hop_limit != 255)
 		return PACKET_ICMP;
 	ns = (const struct nd_solicitation *)frame_at(f, p->l4, sizeof(*ns));
-	if (!ns || p->l4_len < sizeof(*ns))
+	if (!ns || p->l4_len < sizeof(*ns) || addr_is_ipv4(ns->target))
 		return PACKET_ICMP;
 	p->dst = ns->target;
 	return PACKET_ND;
@@ -295,6 +300,9 @@ core_inline __u8 parse_ipv6(const struct frame *f, struct packet *p)
 		return PACKET_MALFORMED;
 	p->src = ip->src;
 	p->dst = ip->dst;
+	/* ::ffff:a.b.c.d has no business on a wire, and would be taken for the IPv4 address from here on. */
+	if (core_unlikely(addr_is_ipv4(p->dst)))
+		return PACKET_NOT_IP;
 	payload_len = core_be16(ip->payload_len);
 	p->l4_len = (__u16)payload_len;
 	if (payload_len > f->len - p->l3 - sizeof(*ip))
