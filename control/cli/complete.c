@@ -16,6 +16,7 @@
 
 struct completion {
 	const char *word; /* to be completed */
+	int before;       /* characters before it that are to be repeated: the "--pool=" of "--pool=w" */
 	const char *socket;
 	const char *group;
 	const char *pool; /* named so far, by argument or option */
@@ -26,7 +27,8 @@ struct completion {
 static void offer(const struct completion *c, const char *candidate, const char *description)
 {
 	if (!strncmp(candidate, c->word, strlen(c->word)))
-		printf(description ? "%s\t%s\n" : "%s\n", candidate, description);
+		printf("%.*s%s%s%s\n", c->before, c->word - c->before, candidate, description ? "\t" : "",
+			description ? description : "");
 }
 
 static void offer_commands(const struct completion *c)
@@ -175,7 +177,12 @@ void complete_print(int n, char **words)
 		}
 	}
 	c.word = n ? words[n - 1] : "";
-	if (c.word[0] == '-') {
+	option = c.word[0] == '-' && strchr(c.word, '=') ? find_option(&c, c.word) : NULL;
+	if (option && option->value) {
+		c.before = (int)strcspn(c.word, "=") + 1;
+		c.word += c.before;
+		offer_value(&c, option);
+	} else if (c.word[0] == '-') {
 		offer_options(&c, c.command ? c.command->options : NULL);
 		offer_options(&c, command_global_options);
 	} else if (!c.command || !strcmp(c.command->words[0], "help")) {

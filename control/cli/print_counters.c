@@ -45,7 +45,7 @@ static void take_difference(json_t *counters, const json_t *before, double secon
 static const char *value_text(const json_t *counter, bool rate, char *out)
 {
 	if (rate)
-		text_count(out, value_of(counter));
+		text_rate(out, value_of(counter));
 	else
 		snprintf(out, TEXT_SHORT, "%llu", (unsigned long long)text_number(counter, "value"));
 	return out;

@@ -66,7 +66,7 @@ static void traffic_cells(struct table *table, const struct view *view, const js
 	char text[TEXT_SHORT];
 
 	for (int i = view->stats ? 0 : 3; i < (view->rate ? 6 : 3); i++)
-		table_cell(table, NULL, "%s", text_count(text, text_real(object, names[i])));
+		table_cell(table, NULL, "%s", (i < 3 ? text_count : text_rate)(text, text_real(object, names[i])));
 }
 
 static void flow_cells(struct table *table, const json_t *backend)

@@ -48,7 +48,7 @@ static void print_worker(const json_t *worker)
 
 	printf(LABEL "core %llu, %s packets/s, %.0f%% busy, %s packets in all\n", "worker",
 		(unsigned long long)text_number(worker, "core"),
-		text_count(rate, text_real(worker, "packets_per_second")), text_real(worker, "busy_percent"),
+		text_rate(rate, text_real(worker, "packets_per_second")), text_real(worker, "busy_percent"),
 		text_count(packets, text_real(worker, "packets")));
 }
 
@@ -76,7 +76,7 @@ void print_status(const struct invocation *invocation, const json_t *result)
 	text_plural(stdout, text_number(result, "pools"), "pool");
 	fputs(", ", stdout);
 	text_plural(stdout, text_number(result, "backends"), "backend");
-	printf("\n" LABEL "%s packets/s\n", "traffic", text_count(rate, text_real(result, "packets_per_second")));
+	printf("\n" LABEL "%s packets/s\n", "traffic", text_rate(rate, text_real(result, "packets_per_second")));
 	print_flow_table(json_object_get(result, "flows"));
 	json_array_foreach(json_object_get(dataplane, "ports"), i, item)
 		print_port(item);

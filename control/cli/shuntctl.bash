@@ -4,9 +4,10 @@
 
 _shuntctl()
 {
-	local cur prev words cword candidate
-	# A colon is part of addresses here, though bash breaks words at it; "=" is not, "--pool=x" is one word.
-	_get_comp_words_by_ref -n := cur prev words cword
+	local cur words cword candidate
+	# Bash breaks words at ":" and "=", which addresses and "--pool=web" have in them. So whole words are put together
+	# first, and bash gets what comes after the last break.
+	_get_comp_words_by_ref -n := cur words cword
 	COMPREPLY=()
 	while IFS=$'\t' read -r candidate _; do
 		if [[ $candidate == :files ]]; then
@@ -15,7 +16,11 @@ _shuntctl()
 		fi
 		COMPREPLY+=("$candidate")
 	done < <("${words[0]}" __complete "${words[@]:1:cword}" 2>/dev/null)
-	__ltrim_colon_completions "$cur"
+	if [[ $cur == *:* ]]; then
+		__ltrim_colon_completions "$cur"
+	elif [[ $cur == -*=* && $COMP_WORDBREAKS == *=* ]]; then
+		COMPREPLY=("${COMPREPLY[@]#"${cur%%=*}="}")
+	fi
 }
 
 complete -F _shuntctl shuntctl

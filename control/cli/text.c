@@ -46,6 +46,14 @@ const char *text_count(char *out, double n)
 	return out;
 }
 
+const char *text_rate(char *out, double n)
+{
+	if (n <= 0 || n >= 9.95)
+		return text_count(out, n);
+	snprintf(out, TEXT_SHORT, "%.1f", n);
+	return out;
+}
+
 const char *text_duration(char *out, uint64_t s)
 {
 	static const struct {

@@ -13,7 +13,7 @@
 #include <string.h>
 
 /* Room for any of the short texts below. */
-#define TEXT_SHORT 32
+#define TEXT_SHORT 48
 /* Room for "[IPv6]:port/proto". */
 #define TEXT_VIP 80
 
@@ -32,6 +32,7 @@ double text_real(const json_t *object, const char *name);
 
 /* Each writes into out (TEXT_SHORT or TEXT_VIP bytes) and returns it. */
 const char *text_count(char *out, double n);         /* up to 9999 as it is, then "12.3k", "1.23M", "45.6G" */
+const char *text_rate(char *out, double n);          /* likewise, a second; small ones with a decimal: "0.4" */
 const char *text_duration(char *out, uint64_t s);    /* "45s", "12m 5s", "3h 20m", "2d 4h" */
 const char *text_endpoint(char *out, const char *address, uint64_t port); /* IPv6 in brackets; no protocol */
 const char *text_vip(char *out, const json_t *vip);  /* "192.0.2.80:80/tcp" from address, port, protocol */
