@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The body of world.h. */
+#include "world.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int world_open(struct world *w, void *snapshot, __u32 n_buckets)
+{
+	*w = (struct world){ .snapshot = snapshot };
+	w->active = calloc(STATS_IDS, sizeof(*w->active));
+	w->stats = calloc(1, sizeof(*w->stats));
+	if (n_buckets && posix_memalign((void **)&w->buckets, 64, n_buckets * sizeof(*w->buckets)))
+		w->buckets = NULL;
+	if (!w->active || !w->stats || (n_buckets && !w->buckets)) {
+		world_close(w);
+		return -1;
+	}
+	if (snapshot)
+		tables_open_snapshot(&w->tables, snapshot);
+	w->tables.buckets = w->buckets;
+	w->tables.n_buckets = n_buckets;
+	w->tables.stats = w->stats;
+	w->tables.active = w->active;
+	w->tables.tick = 1000;
+	world_clear(w);
+	return 0;
+}
+
+void world_close(struct world *w)
+{
+	free(w->snapshot);
+	free(w->active);
+	free(w->stats);
+	free(w->buckets);
+	*w = (struct world){ 0 };
+}
+
+void world_publish(struct world *w, void *snapshot)
+{
+	free(w->snapshot);
+	w->snapshot = snapshot;
+	tables_open_snapshot(&w->tables, snapshot);
+}
+
+void world_clear(struct world *w)
+{
+	memset(w->stats->counter, 0, sizeof(w->stats->counter));
+	w->stats->received = 0;
+	if (w->buckets)
+		memset(w->buckets, 0, w->tables.n_buckets * sizeof(*w->buckets));
+}
+
+/* Do what the verdict says, in memory of exactly the length it asks for. */
+static int carry_out(struct world *w, struct parcel *p, struct frame *f)
+{
+	const struct snapshot_port *port;
+	struct packet packet;
+	size_t length, readable;
+	uint8_t *out;
+
+	if (p->verdict.action < ACTION_ANSWER_ARP || p->verdict.action > ACTION_ANSWER_ECHO)
+		return 0;
+	packet_parse(f, &packet);
+	length = answer_length(p->verdict.action, f, &packet);
+	readable = p->readable < p->len && length > p->readable ? p->readable : length;
+	out = malloc(readable);
+	port = tables_port(&w->tables, f->port);
+	if (!out || !port) {
+		free(out);
+		return -1;
+	}
+	memset(out, 0xa5, readable);
+	memcpy(out, p->out, readable < p->out_len ? readable : p->out_len);
+	free(p->out);
+	p->out = out;
+	p->out_len = readable;
+	*f = (struct frame){ .data = out, .end = out + readable, .len = (__u32)length, .port = f->port };
+	if (!answer_write(p->verdict.action, f, &packet, port->mac))
+		return 0;
+	p->verdict = (struct verdict){ .action = ACTION_DROP, .counter = COUNTER_DROP_NO_ROOM };
+	return -1;
+}
+
+int world_burst(struct world *w, struct parcel *parcels, __u32 n)
+{
+	struct frame frames[BURST_MAX];
+	struct verdict verdicts[BURST_MAX];
+	int result = 0;
+
+	for (__u32 i = 0; i < n; i++) {
+		struct parcel *p = &parcels[i];
+
+		p->out_len = p->readable;
+		p->out = malloc(p->readable);
+		if (!p->out && p->readable)
+			return -1;
+		if (p->readable)
+			memcpy(p->out, p->in, p->readable);
+		frames[i] = (struct frame){ .data = p->out, .end = p->out + p->readable, .len = (__u32)p->len };
+	}
+	memset(verdicts, 0xa5, sizeof(verdicts));
+	forward_burst(&w->tables, frames, verdicts, n);
+	for (__u32 i = 0; i < n; i++) {
+		struct parcel *p = &parcels[i];
+
+		p->verdict = verdicts[i];
+		if (carry_out(w, p, &frames[i]))
+			result = -1;
+		w->stats->received++;
+		tables_count(&w->tables, p->verdict.counter);
+		if (p->verdict.action == ACTION_TO_BACKEND)
+			forward_account(&w->tables, &p->verdict, (__u32)p->len);
+	}
+	return result;
+}
+
+int world_one(struct world *w, const uint8_t *frame, size_t len, struct parcel *p)
+{
+	*p = (struct parcel){ .in = frame, .len = len, .readable = len };
+	return world_burst(w, p, 1);
+}
+
+void parcel_free(struct parcel *p)
+{
+	free(p->out);
+	p->out = NULL;
+}
+
+/* Where the flow of a frame, which stays as it is, has its entry. Returns 0, or -1 if it isn't a VIP's flow's. */
+static int place_of(const struct world *w, const uint8_t *frame, size_t len, struct lookup *l)
+{
+	struct frame f = { .data = (__u8 *)frame, .end = (__u8 *)frame + len, .len = (__u32)len };
+	struct verdict v;
+	struct packet p;
+
+	packet_parse(&f, &p);
+	if (!w->tables.n_buckets || !forward_begin(&w->tables, &f, &p, l, &v))
+		return -1;
+	forward_hash(&w->tables, &p, l);
+	forward_place(&w->tables, l);
+	return 0;
+}
+
+__u64 world_flow(const struct world *w, const uint8_t *frame, size_t len)
+{
+	struct lookup l = { 0 };
+	__u64 word = 0;
+
+	if (!place_of(w, frame, len, &l))
+		flow_find(&w->tables, &l.place, -1, &word);
+	return word;
+}
+
+int world_set_flow(struct world *w, const uint8_t *frame, size_t len, unsigned backend, unsigned state)
+{
+	struct lookup l = { 0 };
+	__u64 *place, word;
+
+	if (place_of(w, frame, len, &l))
+		return -1;
+	place = flow_find(&w->tables, &l.place, -1, &word);
+	if (!place)
+		place = &w->buckets[l.place.bucket[0]].word[0];
+	*place = flow_word(l.place.tag, backend, state, w->tables.tick);
+	return 0;
+}
+
+__u64 world_verdicts(const struct world *w)
+{
+	__u64 sum = 0;
+
+#define COUNTER_ADD_VERDICT(symbol) sum += w->stats->counter[COUNTER_##symbol];
+#define COUNTER_ADD_EVENT(symbol)
+#define COUNTER_ADD(symbol, class, name, help) COUNTER_ADD_##class(symbol)
+	COUNTER_LIST(COUNTER_ADD)
+#undef COUNTER_ADD
+	return sum;
+}
