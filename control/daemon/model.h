@@ -63,6 +63,8 @@ struct pool {
 	uint16_t *slots;
 	uint32_t n_slots;
 	struct sorted sorted; /* the model's: its backends, for look-ups */
+	bool unsettled;        /* the model's: the check's type is to follow the VIPs yet */
+	struct vip *check_vip; /* the model's: model_check_vip()'s, or NULL: to be looked for */
 };
 
 struct vip {
@@ -103,9 +105,11 @@ struct backend *model_backend_find(struct pool *pool, struct addr address); /* n
 struct backend *model_backend_by_id(struct model *model, uint16_t id);      /* the removed ones too */
 struct vip *model_vip_by_id(struct model *model, uint16_t id);
 /* The VIP a check without a port of its own connects to: the first of TCP and one port, else the first of one
- * port, else the first (whose port is 0); NULL: the pool has none. Looks through all VIPs. */
-struct vip *model_check_vip(struct model *model, const struct pool *pool);
+ * port, else the first (whose port is 0); NULL: the pool has none. */
+struct vip *model_check_vip(struct model *model, struct pool *pool);
 enum backend_state model_backend_state(const struct backend *backend);
+/* Whether it may get new flows now, and so is in its pool's slots. */
+bool model_backend_is_in_slots(const struct backend *backend);
 const char *backend_state_name(enum backend_state state);
 const char *scheduler_name(enum scheduler scheduler);
 int scheduler_from_name(const char *name); /* enum scheduler, or -EINVAL */

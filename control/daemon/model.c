@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The running set itself: its making, look-ups, listeners, and the commands for pools. */
+#include "model.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "model_private.h"
+#include "settings.h"
+#include "suggest.h"
+
+struct model *model_new(void)
+{
+	return calloc(1, sizeof(struct model));
+}
+
+void model_free(struct model *model)
+{
+	if (!model)
+		return;
+	for (struct vip *vip = model->first_vip, *next; vip; vip = next) {
+		next = vip->next;
+		free(vip);
+	}
+	for (struct pool *pool = model->first_pool, *next; pool; pool = next) {
+		next = pool->next;
+		for (struct backend *b = pool->backends, *after; b; b = after) {
+			after = b->next;
+			free(b);
+		}
+		sorted_free(&pool->sorted);
+		free(pool->slots);
+		free(pool);
+	}
+	sorted_free(&model->pools);
+	sorted_free(&model->vips);
+	free(model);
+}
+
+void model_listen(struct model *model, struct model_listener *listener)
+{
+	struct model_listener **last = &model->listeners;
+
+	while (*last)
+		last = &(*last)->next;
+	listener->next = NULL;
+	*last = listener;
+}
+
+void model_tell_backend_added(struct model *model, struct backend *backend)
+{
+	for (struct model_listener *l = model->listeners; l; l = l->next)
+		if (l->backend_added)
+			l->backend_added(l->context, backend);
+}
+
+void model_tell_backend_changed(struct model *model, struct backend *backend)
+{
+	for (struct model_listener *l = model->listeners; l; l = l->next)
+		if (l->backend_changed)
+			l->backend_changed(l->context, backend);
+}
+
+void model_tell_backend_removed(struct model *model, struct backend *backend)
+{
+	for (struct model_listener *l = model->listeners; l; l = l->next)
+		if (l->backend_removed)
+			l->backend_removed(l->context, backend);
+}
+
+void model_tell_pool_changed(struct model *model, struct pool *pool)
+{
+	for (struct model_listener *l = model->listeners; l; l = l->next)
+		if (l->pool_changed)
+			l->pool_changed(l->context, pool);
+}
+
+void model_tell_snapshot_needed(struct model *model)
+{
+	for (struct model_listener *l = model->listeners; l; l = l->next)
+		if (l->snapshot_needed)
+			l->snapshot_needed(l->context);
+}
+
+struct pool *model_pools(struct model *model)
+{
+	return model->first_pool;
+}
+
+struct vip *model_vips(struct model *model)
+{
+	return model->first_vip;
+}
+
+struct model_counts model_count(const struct model *model)
+{
+	return (struct model_counts){
+		.vips = (uint32_t)model->vips.n,
+		.pools = (uint32_t)model->pools.n,
+		.backends = model->n_backends,
+	};
+}
+
+uint64_t model_generation(const struct model *model)
+{
+	return model->generation;
+}
+
+static int compare_name(const void *key, const void *item)
+{
+	return strcmp(key, ((const struct pool *)item)->name);
+}
+
+struct pool *model_pool_find(struct model *model, const char *name)
+{
+	size_t position;
+
+	return sorted_find(&model->pools, name, compare_name, &position) ? model->pools.item[position] : NULL;
+}
+
+struct vip *model_vip_by_id(struct model *model, uint16_t id)
+{
+	return model_ids_get(&model->vip_ids, id);
+}
+
+struct backend *model_backend_by_id(struct model *model, uint16_t id)
+{
+	return model_ids_get(&model->backend_ids, id);
+}
+
+const char *backend_state_name(enum backend_state state)
+{
+	static const char *const names[] = { "up", "down", "draining", "drained", "disabled" };
+
+	return names[state];
+}
+
+static const char *const *scheduler_names(void)
+{
+	return settings_find("pools", "scheduler")->choices;
+}
+
+const char *scheduler_name(enum scheduler scheduler)
+{
+	return scheduler_names()[scheduler];
+}
+
+int scheduler_from_name(const char *name)
+{
+	for (int i = 0; i < SCHEDULER_COUNT; i++)
+		if (!strcmp(scheduler_names()[i], name))
+			return i;
+	return -EINVAL;
+}
+
+bool model_check_equal(const struct check *a, const struct check *b)
+{
+	/* The type of a check nobody gave follows from the VIPs. */
+	if (a->given != b->given || (a->given && a->type != b->type))
+		return false;
+	return a->via == b->via && a->port == b->port && a->interval_ms == b->interval_ms &&
+	       a->timeout_ms == b->timeout_ms && a->rise == b->rise && a->fall == b->fall;
+}
+
+int model_no_pool(struct model *model, const char *name, struct error *error)
+{
+	struct suggestion nearest = { .word = name };
+
+	for (const struct pool *pool = model->first_pool; pool; pool = pool->next)
+		suggest(&nearest, pool->name);
+	if (nearest.best)
+		return error_set(error, ENOENT, "there is no pool \"%.64s\" (did you mean \"%s\"?)", name, nearest.best);
+	return error_set(error, ENOENT, "there is no pool \"%.64s\"", name);
+}
+
+int model_family_check(const struct pool *pool, struct addr address, struct error *error)
+{
+	char text[ADDRESS_TEXT];
+	int family = address_family(address);
+
+	if (pool->family == AF_UNSPEC || pool->family == family)
+		return 0;
+	return error_set(error, EINVAL, "%s is %s, but pool \"%s\" is %s", address_print(address, text),
+		address_family_name(family), pool->name, address_family_name(pool->family));
+}
+
+int model_pool_insert(struct model *model, const char *name, enum scheduler scheduler, const struct check *check,
+	int id, struct pool **out, struct error *error)
+{
+	struct pool *pool = calloc(1, sizeof(*pool));
+	size_t position;
+	int err;
+
+	if (!pool)
+		return error_set(error, ENOMEM, "out of memory");
+	snprintf(pool->name, sizeof(pool->name), "%s", name);
+	pool->family = AF_UNSPEC;
+	pool->scheduler = scheduler;
+	pool->check = *check;
+	if (!check->given)
+		pool->check.type = CHECK_TCP;
+	pool->slots_dirty = true;
+	err = id == MODEL_ANY_ID ? model_ids_take(&model->pool_ids, pool) :
+				   model_ids_take_exact(&model->pool_ids, (uint32_t)id, pool);
+	if (err == -ENOSPC)
+		error_set(error, ENOSPC, "there are %d pools already, as many as can be", SNAPSHOT_MAX_IDS);
+	else if (err < 0)
+		error_set(error, -err, "id %d of pool \"%s\" is another's, or none", id, name);
+	if (err < 0)
+		goto free_pool;
+	pool->id = (uint16_t)(id == MODEL_ANY_ID ? err : id);
+	sorted_find(&model->pools, name, compare_name, &position);
+	err = sorted_insert(&model->pools, position, pool);
+	if (err) {
+		error_set(error, ENOMEM, "out of memory");
+		goto release;
+	}
+	pool->next = position + 1 < model->pools.n ? model->pools.item[position + 1] : NULL;
+	if (position)
+		((struct pool *)model->pools.item[position - 1])->next = pool;
+	else
+		model->first_pool = pool;
+	model_tell_pool_changed(model, pool);
+	model_tell_snapshot_needed(model);
+	*out = pool;
+	return 0;
+
+release:
+	model_ids_release(&model->pool_ids, pool->id);
+free_pool:
+	free(pool);
+	return err;
+}
+
+void model_pool_remove(struct model *model, struct pool *pool)
+{
+	size_t position;
+
+	while (pool->backends)
+		model_backend_free(model, pool->backends);
+	sorted_find(&model->pools, pool->name, compare_name, &position);
+	sorted_remove(&model->pools, position);
+	if (position)
+		((struct pool *)model->pools.item[position - 1])->next = pool->next;
+	else
+		model->first_pool = pool->next;
+	model_ids_release(&model->pool_ids, pool->id);
+	sorted_free(&pool->sorted);
+	free(pool->slots);
+	free(pool);
+	model_tell_snapshot_needed(model);
+}
+
+void model_pool_settle(struct model *model, struct pool *pool)
+{
+	if (model->settle_later) {
+		pool->unsettled = true;
+		return;
+	}
+	pool->unsettled = false;
+	if (!pool->check.given)
+		pool->check.type = pool->n_vips && !pool->n_tcp_vips ? CHECK_NONE : CHECK_TCP;
+	model_tell_pool_changed(model, pool);
+	/* Backends of a pool without a check are up, whatever the last one said. */
+	if (pool->check.type != CHECK_NONE)
+		return;
+	for (struct backend *b = pool->backends; b; b = b->next)
+		model_set_healthy(model, b, true);
+}
+
+void model_settle_all(struct model *model)
+{
+	model->settle_later = false;
+	for (struct pool *pool = model->first_pool; pool; pool = pool->next)
+		if (pool->unsettled)
+			model_pool_settle(model, pool);
+}
+
+void model_pool_set(struct model *model, struct pool *pool, enum scheduler scheduler, const struct check *check)
+{
+	if (pool->scheduler != scheduler) {
+		pool->slots_dirty = true;
+		pool->scheduler = scheduler;
+		model_tell_snapshot_needed(model);
+	}
+	if (!model_check_equal(&pool->check, check)) {
+		pool->check = *check;
+		model_pool_settle(model, pool);
+	}
+}
+
+static int check_name(const char *name, struct error *error)
+{
+	struct value value = { .kind = VALUE_TEXT, .text = name };
+	struct config_pool pool;
+
+	return settings_store(settings_find("pools", "name"), &value, &pool, error);
+}
+
+bool model_name_is_good(const char *name)
+{
+	struct error error;
+
+	return !check_name(name, &error);
+}
+
+int model_pool_add(struct model *model, const char *name, enum scheduler scheduler, const struct check *check,
+	struct error *error)
+{
+	struct pool *pool;
+	int err = check_name(name, error);
+
+	if (err)
+		return err;
+	if (model_pool_find(model, name))
+		return error_set(error, EEXIST, "pool \"%s\" is there already", name);
+	err = model_pool_insert(model, name, scheduler, check, MODEL_ANY_ID, &pool, error);
+	if (!err)
+		model->generation++;
+	return err;
+}
+
+int model_pool_del(struct model *model, const char *name, struct error *error)
+{
+	struct pool *pool = model_pool_find(model, name);
+	char text[ADDRESS_VIP_TEXT];
+
+	if (!pool)
+		return model_no_pool(model, name, error);
+	if (pool->n_vips) {
+		const struct vip *vip = model_check_vip(model, pool);
+
+		address_print_vip(vip->address, vip->protocol, vip->port, text);
+		if (pool->n_vips == 1)
+			return error_set(error, EBUSY, "pool \"%s\" is in use by VIP %s", name, text);
+		return error_set(error, EBUSY, "pool \"%s\" is in use by VIP %s and %u more", name, text,
+			pool->n_vips - 1);
+	}
+	model_pool_remove(model, pool);
+	model->generation++;
+	return 0;
+}

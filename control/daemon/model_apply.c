@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Make the running set what a configuration says, by the least change: what stays keeps its id, MAC, health,
+ * flows, drain and disable. A dry run goes the same way and leaves out the doing.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model_private.h"
+
+struct apply {
+	struct model *model;
+	const struct config *config;
+	const struct config_pool **by_name; /* n_pools */
+	const struct config_vip **by_vip;   /* n_vips */
+	json_t *changes;
+	bool dry_run;
+	int err;
+	struct error error;
+};
+
+static void say(struct apply *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void say(struct apply *a, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	if (json_array_append_new(a->changes, json_vsprintf(format, args)))
+		a->err = -ENOMEM;
+	va_end(args);
+}
+
+static int by_pool_name(const void *a, const void *b)
+{
+	return strcmp((*(const struct config_pool *const *)a)->name, (*(const struct config_pool *const *)b)->name);
+}
+
+static int compare_vips(struct vip_spec x, struct vip_spec y)
+{
+	int order = address_compare(x.address, y.address);
+
+	if (!order)
+		order = (x.protocol > y.protocol) - (x.protocol < y.protocol);
+	return order ? order : (x.port > y.port) - (x.port < y.port);
+}
+
+static struct vip_spec spec_of(const struct config_vip *vip)
+{
+	return (struct vip_spec){ vip->address, vip->port, vip->protocol };
+}
+
+static int by_vip(const void *a, const void *b)
+{
+	return compare_vips(spec_of(*(const struct config_vip *const *)a), spec_of(*(const struct config_vip *const *)b));
+}
+
+static int by_address(const void *a, const void *b)
+{
+	return address_compare((*(const struct config_backend *const *)a)->address,
+		(*(const struct config_backend *const *)b)->address);
+}
+
+static const struct config_pool *find_pool(const struct apply *a, const char *name)
+{
+	struct config_pool key, *wanted = &key;
+	const struct config_pool **found;
+
+	snprintf(key.name, sizeof(key.name), "%s", name);
+	found = bsearch(&wanted, a->by_name, a->config->n_pools, sizeof(*a->by_name), by_pool_name);
+	return found ? *found : NULL;
+}
+
+static bool has_vip(const struct apply *a, const struct vip *vip)
+{
+	struct config_vip key = { .address = vip->address, .port = vip->port, .protocol = vip->protocol };
+	const struct config_vip *wanted = &key;
+
+	return bsearch(&wanted, a->by_vip, a->config->n_vips, sizeof(*a->by_vip), by_vip) != NULL;
+}
+
+/* The pool's backends in ascending address, to be freed; NULL: no memory. */
+static const struct config_backend **sort_backends(const struct config_pool *pool)
+{
+	const struct config_backend **sorted = calloc(pool->n_backends + 1, sizeof(*sorted));
+
+	if (!sorted)
+		return NULL;
+	for (size_t i = 0; i < pool->n_backends; i++)
+		sorted[i] = &pool->backends[i];
+	qsort(sorted, pool->n_backends, sizeof(*sorted), by_address);
+	return sorted;
+}
+
+static void drop_vips(struct apply *a)
+{
+	char text[ADDRESS_VIP_TEXT];
+
+	for (struct vip *vip = a->model->first_vip, *next; vip; vip = next) {
+		next = vip->next;
+		if (has_vip(a, vip))
+			continue;
+		say(a, "vip %s removed", address_print_vip(vip->address, vip->protocol, vip->port, text));
+		if (!a->dry_run)
+			model_vip_remove(a->model, vip);
+	}
+}
+
+static void say_dropped(struct apply *a, const struct backend *b)
+{
+	char text[ADDRESS_TEXT];
+
+	say(a, "backend %s %s removed%s", b->pool->name, address_print(b->address, text),
+		b->disabled ? " (was disabled)" : b->draining ? " (was draining)" : "");
+}
+
+static void drop_backends(struct apply *a, struct pool *pool, const struct config_pool *to)
+{
+	const struct config_backend **sorted = sort_backends(to);
+
+	if (!sorted) {
+		a->err = -ENOMEM;
+		return;
+	}
+	for (struct backend *b = pool->backends; b; b = b->next) {
+		struct config_backend key = { .address = b->address };
+		const struct config_backend *wanted = &key;
+
+		if (b->removed || bsearch(&wanted, sorted, to->n_backends, sizeof(*sorted), by_address))
+			continue;
+		say_dropped(a, b);
+		if (!a->dry_run)
+			model_backend_retire(a->model, b);
+	}
+	free(sorted);
+}
+
+static void add_backend(struct apply *a, const char *pool_name, struct pool *pool, struct backend *removed,
+	const struct config_backend *to)
+{
+	const struct mac *pinned = to->mac_pinned ? &to->mac : NULL;
+	char text[ADDRESS_TEXT];
+
+	say(a, "backend %s %s added", pool_name, address_print(to->address, text));
+	if (a->dry_run)
+		return;
+	if (!removed) {
+		int err = model_backend_insert(a->model, pool, to->address, to->weight, pinned, MODEL_ANY_ID, &removed,
+			&a->error);
+
+		if (err)
+			a->err = err;
+		return;
+	}
+	model_backend_revive(a->model, removed);
+	model_backend_set_weight(a->model, removed, to->weight);
+	model_backend_pin(a->model, removed, pinned);
+}
+
+static void change_backend(struct apply *a, struct backend *b, const struct config_backend *to)
+{
+	char text[ADDRESS_TEXT], mac[ADDRESS_MAC_TEXT];
+
+	address_print(to->address, text);
+	if (b->weight != to->weight) {
+		say(a, "backend %s %s weight %u, was %u", b->pool->name, text, to->weight, b->weight);
+		if (!a->dry_run)
+			model_backend_set_weight(a->model, b, to->weight);
+	}
+	if (to->mac_pinned && (!b->mac_pinned || memcmp(&b->mac, &to->mac, sizeof(b->mac)))) {
+		say(a, "backend %s %s mac pinned to %s", b->pool->name, text, address_print_mac(&to->mac, mac));
+		if (!a->dry_run)
+			model_backend_pin(a->model, b, &to->mac);
+	} else if (!to->mac_pinned && b->mac_pinned) {
+		say(a, "backend %s %s mac not pinned any more", b->pool->name, text);
+		if (!a->dry_run)
+			model_backend_pin(a->model, b, NULL);
+	}
+}
+
+/* pool: NULL in a dry run for one that isn't there yet. */
+static void fill_pool(struct apply *a, struct pool *pool, const struct config_pool *to)
+{
+	const struct config_backend **sorted = sort_backends(to);
+
+	if (!sorted)
+		a->err = -ENOMEM;
+	for (size_t i = 0; i < to->n_backends && !a->err; i++) {
+		struct backend *b = pool ? model_backend_find_any(pool, sorted[i]->address) : NULL;
+
+		if (b && !b->removed)
+			change_backend(a, b, sorted[i]);
+		else
+			add_backend(a, to->name, pool, b, sorted[i]);
+	}
+	free(sorted);
+}
+
+static void change_pool(struct apply *a, struct pool *pool, const struct config_pool *to)
+{
+	char was[CONFIG_CHECK_TEXT], is[CONFIG_CHECK_TEXT];
+
+	if (pool->scheduler != to->scheduler)
+		say(a, "pool %s scheduler %s, was %s", pool->name, scheduler_name(to->scheduler),
+			scheduler_name(pool->scheduler));
+	if (!model_check_equal(&pool->check, &to->check))
+		say(a, "pool %s check %s%s, was %s%s", pool->name, config_check_print(&to->check, is),
+			to->check.given ? "" : " (by default)", config_check_print(&pool->check, was),
+			pool->check.given ? "" : " (by default)");
+	if (!a->dry_run)
+		model_pool_set(a->model, pool, to->scheduler, &to->check);
+}
+
+static void make_pool(struct apply *a, const struct config_pool *to)
+{
+	struct pool *pool = NULL;
+
+	say(a, "pool %s added", to->name);
+	if (!a->dry_run) {
+		int err = model_pool_insert(a->model, to->name, to->scheduler, &to->check, MODEL_ANY_ID, &pool,
+			&a->error);
+
+		if (err) {
+			a->err = err;
+			return;
+		}
+	}
+	fill_pool(a, pool, to);
+}
+
+static void set_pools(struct apply *a)
+{
+	/* First everything that gives up ids, then what takes some. */
+	for (struct pool *pool = a->model->first_pool; pool && !a->err; pool = pool->next) {
+		const struct config_pool *to = find_pool(a, pool->name);
+
+		if (to)
+			drop_backends(a, pool, to);
+	}
+	for (size_t i = 0; i < a->config->n_pools && !a->err; i++) {
+		struct pool *pool = model_pool_find(a->model, a->by_name[i]->name);
+
+		if (!pool) {
+			make_pool(a, a->by_name[i]);
+			continue;
+		}
+		change_pool(a, pool, a->by_name[i]);
+		fill_pool(a, pool, a->by_name[i]);
+	}
+}
+
+static void set_vips(struct apply *a)
+{
+	char text[ADDRESS_VIP_TEXT];
+
+	for (size_t i = 0; i < a->config->n_vips && !a->err; i++) {
+		const struct config_vip *to = a->by_vip[i];
+		struct vip *vip = model_vip_find(a->model, to->address, to->protocol, to->port);
+		struct vip_spec spec = spec_of(to);
+
+		address_print_vip(to->address, to->protocol, to->port, text);
+		if (!vip) {
+			say(a, "vip %s added, pool %s", text, to->pool);
+			if (!a->dry_run && !a->err)
+				a->err = model_vip_insert(a->model, &spec, model_pool_find(a->model, to->pool), MODEL_ANY_ID,
+					&vip, &a->error);
+		} else if (strcmp(vip->pool->name, to->pool)) {
+			say(a, "vip %s pool %s, was %s", text, to->pool, vip->pool->name);
+			if (!a->dry_run)
+				model_vip_move(a->model, vip, model_pool_find(a->model, to->pool));
+		}
+	}
+}
+
+static void drop_pools(struct apply *a)
+{
+	for (struct pool *pool = a->model->first_pool, *next; pool; pool = next) {
+		next = pool->next;
+		if (find_pool(a, pool->name))
+			continue;
+		for (const struct backend *b = pool->backends; b; b = b->next)
+			if (!b->removed)
+				say_dropped(a, b);
+		say(a, "pool %s removed", pool->name);
+		if (!a->dry_run)
+			model_pool_remove(a->model, pool);
+	}
+}
+
+/* On the way a pool may have held both families; now it is of one. */
+static void settle_families(struct apply *a)
+{
+	for (struct pool *pool = a->model->first_pool; pool; pool = pool->next) {
+		const struct vip *vip = model_check_vip(a->model, pool);
+		const struct backend *b = pool->backends;
+
+		while (b && b->removed)
+			b = b->next;
+		if (b)
+			pool->family = address_family(b->address);
+		else if (vip)
+			pool->family = address_family(vip->address);
+	}
+}
+
+json_t *model_apply(struct model *model, const struct config *config, bool dry_run)
+{
+	struct apply a = { .model = model, .config = config, .dry_run = dry_run, .changes = json_array() };
+
+	a.by_name = calloc(config->n_pools + 1, sizeof(*a.by_name));
+	a.by_vip = calloc(config->n_vips + 1, sizeof(*a.by_vip));
+	if (!a.changes || !a.by_name || !a.by_vip) {
+		a.err = -ENOMEM;
+		goto out;
+	}
+	for (size_t i = 0; i < config->n_pools; i++)
+		a.by_name[i] = &config->pools[i];
+	for (size_t i = 0; i < config->n_vips; i++)
+		a.by_vip[i] = &config->vips[i];
+	qsort(a.by_name, config->n_pools, sizeof(*a.by_name), by_pool_name);
+	qsort(a.by_vip, config->n_vips, sizeof(*a.by_vip), by_vip);
+
+	/* A pool whose UDP VIPs come before its TCP ones must not be taken for one without a check meanwhile. */
+	model->settle_later = !dry_run;
+	drop_vips(&a);
+	set_pools(&a);
+	if (!a.err)
+		set_vips(&a);
+	if (!a.err)
+		drop_pools(&a);
+	if (!dry_run) {
+		model_settle_all(model);
+		settle_families(&a);
+		if (json_array_size(a.changes))
+			model->generation++;
+	}
+out:
+	free(a.by_name);
+	free(a.by_vip);
+	if (a.err) {
+		json_decref(a.changes);
+		return NULL;
+	}
+	return a.changes;
+}

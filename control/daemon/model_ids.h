@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Ids 0..65534 of one kind of object, given out next-fit: the id after the last one given, so that an id is
+ * used again as late as can be. Flow words and counters of a gone object still bear its id for a while.
+ */
+#ifndef SHUNT_MODEL_IDS_H
+#define SHUNT_MODEL_IDS_H
+
+#include <stdint.h>
+
+#include "snapshot.h"
+
+struct model_ids {
+	void *object[SNAPSHOT_MAX_IDS];
+	uint32_t next; /* to try first */
+	uint32_t used;
+};
+
+/* The id, now the object's; or -ENOSPC. */
+int model_ids_take(struct model_ids *ids, void *object);
+/* Take this very id: 0, or -EEXIST or -EINVAL. Leaves next alone. */
+int model_ids_take_exact(struct model_ids *ids, uint32_t id, void *object);
+void model_ids_release(struct model_ids *ids, uint32_t id);
+/* The object, or NULL. */
+void *model_ids_get(const struct model_ids *ids, uint32_t id);
+
+#endif

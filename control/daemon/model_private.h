@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Inside the model: what its files share. The functions here change it without asking whether the change
+ * is allowed, keep lists, ids, counts and slots_dirty right, and tell the listeners. Commands (model_vip.c,
+ * model_backend.c), reload (model_apply.c) and the state file (model_state.c) are built of them.
+ */
+#ifndef SHUNT_MODEL_PRIVATE_H
+#define SHUNT_MODEL_PRIVATE_H
+
+#include "address.h"
+#include "model.h"
+#include "model_ids.h"
+
+struct model {
+	struct sorted pools; /* by name */
+	struct sorted vips;  /* by address, protocol, port */
+	struct pool *first_pool;
+	struct vip *first_vip;
+	struct model_ids pool_ids;
+	struct model_ids vip_ids;
+	struct model_ids backend_ids;
+	uint32_t n_backends; /* without the removed ones */
+	uint32_t n_removed;
+	uint64_t generation;
+	bool settle_later; /* many changes are under way: model_settle_all() follows */
+	struct model_listener *listeners;
+};
+
+#define MODEL_ANY_ID (-1)
+
+/* An id: MODEL_ANY_ID for the next free one. 0 and *out; or -ENOMEM, -ENOSPC, -EEXIST and a line in *error. */
+int model_pool_insert(struct model *model, const char *name, enum scheduler scheduler, const struct check *check,
+	int id, struct pool **out, struct error *error);
+int model_vip_insert(struct model *model, const struct vip_spec *spec, struct pool *pool, int id, struct vip **out,
+	struct error *error);
+/* Where all ids are taken, the removed backend that was found first makes room: its flows move. */
+int model_backend_insert(struct model *model, struct pool *pool, struct addr address, uint16_t weight,
+	const struct mac *pinned, int id, struct backend **out, struct error *error);
+
+/* With its backends, the removed ones too; no VIP may use it. */
+void model_pool_remove(struct model *model, struct pool *pool);
+void model_vip_remove(struct model *model, struct vip *vip);
+void model_backend_retire(struct model *model, struct backend *backend); /* out of the set; flows go on */
+void model_backend_revive(struct model *model, struct backend *backend); /* a retired one back in, as if new */
+void model_backend_free(struct model *model, struct backend *backend);
+
+void model_vip_move(struct model *model, struct vip *vip, struct pool *pool);
+void model_pool_set(struct model *model, struct pool *pool, enum scheduler scheduler, const struct check *check);
+/* Its VIPs have changed: the type of a check nobody gave follows them. Tells pool_changed. */
+void model_pool_settle(struct model *model, struct pool *pool);
+void model_settle_all(struct model *model); /* ends settle_later */
+void model_backend_set_weight(struct model *model, struct backend *backend, uint16_t weight);
+void model_backend_pin(struct model *model, struct backend *backend, const struct mac *mac); /* NULL: no more */
+void model_backend_set_flags(struct model *model, struct backend *backend, bool disabled, bool draining);
+
+/* The pool's backend with this address, removed or not, or NULL. */
+struct backend *model_backend_find_any(struct pool *pool, struct addr address);
+/* Any VIP with this address, or NULL. */
+struct vip *model_vip_find_address(struct model *model, struct addr address);
+
+/* Whether a pool may be called so. */
+bool model_name_is_good(const char *name);
+bool model_check_equal(const struct check *a, const struct check *b);
+/* "there is no pool "x" (did you mean "y"?)"; returns -ENOENT. */
+int model_no_pool(struct model *model, const char *name, struct error *error);
+/* Whether an address may join the pool: 0, or -EINVAL and why not. */
+int model_family_check(const struct pool *pool, struct addr address, struct error *error);
+
+void model_tell_backend_added(struct model *model, struct backend *backend);
+void model_tell_backend_changed(struct model *model, struct backend *backend);
+void model_tell_backend_removed(struct model *model, struct backend *backend);
+void model_tell_pool_changed(struct model *model, struct pool *pool);
+void model_tell_snapshot_needed(struct model *model);
+
+#endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* VIPs of the running set. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "model_private.h"
+
+static int compare_vip(const void *key, const void *item)
+{
+	const struct vip_spec *spec = key;
+	const struct vip *vip = item;
+	int order = address_compare(spec->address, vip->address);
+
+	if (!order)
+		order = (spec->protocol > vip->protocol) - (spec->protocol < vip->protocol);
+	return order ? order : (spec->port > vip->port) - (spec->port < vip->port);
+}
+
+struct vip *model_vip_find(struct model *model, struct addr address, uint8_t protocol, uint16_t port)
+{
+	struct vip_spec spec = { address, port, protocol };
+	size_t position;
+
+	return sorted_find(&model->vips, &spec, compare_vip, &position) ? model->vips.item[position] : NULL;
+}
+
+struct vip *model_vip_find_address(struct model *model, struct addr address)
+{
+	struct vip_spec least = { address, 0, 0 };
+	struct vip *vip;
+	size_t position;
+
+	sorted_find(&model->vips, &least, compare_vip, &position);
+	if (position == model->vips.n)
+		return NULL;
+	vip = model->vips.item[position];
+	return addr_equal(vip->address, address) ? vip : NULL;
+}
+
+/* How well a check can go to it. */
+static int check_rank(const struct vip *vip)
+{
+	return vip->port ? 1 + (vip->protocol == IPPROTO_TCP) : 0;
+}
+
+struct vip *model_check_vip(struct model *model, struct pool *pool)
+{
+	int best = pool->n_tcp_vips ? 2 : pool->n_port_vips ? 1 : 0;
+
+	if (pool->check_vip || !pool->n_vips)
+		return pool->check_vip;
+	for (struct vip *vip = model->first_vip; vip && !pool->check_vip; vip = vip->next)
+		if (vip->pool == pool && check_rank(vip) == best)
+			pool->check_vip = vip;
+	return pool->check_vip;
+}
+
+/* Whether a check would rather go to a. */
+static bool precedes(const struct vip *a, const struct vip *b)
+{
+	struct vip_spec spec = { a->address, a->port, a->protocol };
+
+	return check_rank(a) != check_rank(b) ? check_rank(a) > check_rank(b) : compare_vip(&spec, b) < 0;
+}
+
+/* The pool has one VIP more or less. */
+static void count(struct model *model, struct pool *pool, const struct vip *vip, int one)
+{
+	pool->n_vips += (uint32_t)one;
+	if (vip->port)
+		pool->n_port_vips += (uint32_t)one;
+	if (vip->port && vip->protocol == IPPROTO_TCP)
+		pool->n_tcp_vips += (uint32_t)one;
+	if (pool->check_vip && (pool->check_vip == vip || (one > 0 && precedes(vip, pool->check_vip))))
+		pool->check_vip = NULL;
+	if (pool->family == AF_UNSPEC)
+		pool->family = address_family(vip->address);
+	else if (!pool->n_vips && !pool->n_backends)
+		pool->family = AF_UNSPEC;
+	model_pool_settle(model, pool);
+}
+
+int model_vip_insert(struct model *model, const struct vip_spec *spec, struct pool *pool, int id, struct vip **out,
+	struct error *error)
+{
+	struct vip *vip = calloc(1, sizeof(*vip));
+	size_t position;
+	int err;
+
+	if (!vip)
+		return error_set(error, ENOMEM, "out of memory");
+	vip->address = spec->address;
+	vip->port = spec->port;
+	vip->protocol = spec->protocol;
+	err = id == MODEL_ANY_ID ? model_ids_take(&model->vip_ids, vip) :
+				   model_ids_take_exact(&model->vip_ids, (uint32_t)id, vip);
+	if (err == -ENOSPC)
+		error_set(error, ENOSPC, "there are %d VIPs already, as many as can be", SNAPSHOT_MAX_IDS);
+	else if (err < 0)
+		error_set(error, -err, "id %d of a VIP is another's, or none", id);
+	if (err < 0)
+		goto free_vip;
+	vip->id = (uint16_t)(id == MODEL_ANY_ID ? err : id);
+	sorted_find(&model->vips, spec, compare_vip, &position);
+	err = sorted_insert(&model->vips, position, vip);
+	if (err) {
+		error_set(error, ENOMEM, "out of memory");
+		goto release;
+	}
+	vip->next = position + 1 < model->vips.n ? model->vips.item[position + 1] : NULL;
+	if (position)
+		((struct vip *)model->vips.item[position - 1])->next = vip;
+	else
+		model->first_vip = vip;
+	vip->pool = pool;
+	count(model, pool, vip, 1);
+	model_tell_snapshot_needed(model);
+	*out = vip;
+	return 0;
+
+release:
+	model_ids_release(&model->vip_ids, vip->id);
+free_vip:
+	free(vip);
+	return err;
+}
+
+void model_vip_remove(struct model *model, struct vip *vip)
+{
+	struct vip_spec spec = { vip->address, vip->port, vip->protocol };
+	size_t position;
+
+	sorted_find(&model->vips, &spec, compare_vip, &position);
+	sorted_remove(&model->vips, position);
+	if (position)
+		((struct vip *)model->vips.item[position - 1])->next = vip->next;
+	else
+		model->first_vip = vip->next;
+	model_ids_release(&model->vip_ids, vip->id);
+	count(model, vip->pool, vip, -1);
+	free(vip);
+	model_tell_snapshot_needed(model);
+}
+
+void model_vip_move(struct model *model, struct vip *vip, struct pool *pool)
+{
+	struct pool *from = vip->pool;
+
+	vip->pool = pool;
+	count(model, from, vip, -1);
+	count(model, pool, vip, 1);
+	model_tell_snapshot_needed(model);
+}
+
+static const struct pool *pool_with_backend(struct model *model, struct addr address)
+{
+	for (struct pool *pool = model->first_pool; pool; pool = pool->next)
+		if (model_backend_find(pool, address))
+			return pool;
+	return NULL;
+}
+
+int model_vip_add(struct model *model, struct addr address, uint8_t protocol, uint16_t port, const char *pool_name,
+	struct error *error)
+{
+	struct vip_spec spec = { address, port, protocol };
+	struct pool *pool = model_pool_find(model, pool_name);
+	struct vip *vip = model_vip_find(model, address, protocol, port);
+	const struct pool *other;
+	char text[ADDRESS_VIP_TEXT];
+	int err;
+
+	if (address_fault(address))
+		return error_set(error, EINVAL, "%s %s", address_print(address, text), address_fault(address));
+	address_print_vip(address, protocol, port, text);
+	if (vip)
+		return error_set(error, EEXIST, "VIP %s is there already, with pool \"%s\"", text, vip->pool->name);
+	if (!pool)
+		return model_no_pool(model, pool_name, error);
+	err = model_family_check(pool, address, error);
+	if (err)
+		return err;
+	other = pool_with_backend(model, address);
+	if (other)
+		return error_set(error, EINVAL, "%s is a backend of pool \"%s\": it can't be a VIP too",
+			address_print(address, text), other->name);
+	if (pool->check.given && pool->check.type == CHECK_TCP && !pool->check.port && !port && !pool->n_port_vips)
+		return error_set(error, EINVAL, "VIP %s is on every port, and the check of pool \"%s\" does not say which "
+			"one to connect to", text, pool->name);
+	err = model_vip_insert(model, &spec, pool, MODEL_ANY_ID, &vip, error);
+	if (!err)
+		model->generation++;
+	return err;
+}
+
+int model_vip_del(struct model *model, struct addr address, uint8_t protocol, uint16_t port, struct error *error)
+{
+	struct vip *vip = model_vip_find(model, address, protocol, port);
+	char text[ADDRESS_VIP_TEXT];
+	const struct pool *pool;
+
+	address_print_vip(address, protocol, port, text);
+	if (!vip)
+		return error_set(error, ENOENT, "there is no VIP %s", text);
+	pool = vip->pool;
+	if (pool->check.given && pool->check.type == CHECK_TCP && !pool->check.port && port &&
+		pool->n_port_vips == 1 && pool->n_vips > 1)
+		return error_set(error, EBUSY, "the check of pool \"%s\" goes to the port of VIP %s: its other VIPs, on "
+			"every port, have to be deleted first", pool->name, text);
+	model_vip_remove(model, vip);
+	model->generation++;
+	return 0;
+}
