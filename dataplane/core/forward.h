@@ -201,6 +201,12 @@ core_inline int lookup_is_syn(const struct lookup *l)
 	return (l->signal & ~TCP_FIN) == TCP_SYN;
 }
 
+/* Whether it may be a flow's first packet: each datagram may. */
+core_inline int lookup_begins(const struct lookup *l)
+{
+	return l->signal == SIGNAL_UDP || lookup_is_syn(l);
+}
+
 /* State of a flow in the given state after a packet of it. */
 core_inline __u32 flow_next_state(__u32 state, const struct lookup *l)
 {
@@ -442,8 +448,7 @@ core_cold void forward_new(const struct tables *t, const struct frame *f, const 
 	}
 	/* Only a packet that begins a flow is scheduled; one from the middle of a connection goes by hash,
 	 * where the load balancer that saw its beginning most likely sent it. */
-	id = state != FLOW_NONE && (l->signal == SIGNAL_UDP || lookup_is_syn(l)) &&
-			     vip_scheduler(l->vip) > SCHEDULER_SOURCE_HASH ?
+	id = state != FLOW_NONE && lookup_begins(l) && vip_scheduler(l->vip) > SCHEDULER_SOURCE_HASH ?
 		     forward_schedule(t, l) :
 		     forward_by_hash(t, l);
 	if (state != FLOW_NONE) {
@@ -453,13 +458,15 @@ core_cold void forward_new(const struct tables *t, const struct frame *f, const 
 			entered = __sync_val_compare_and_swap(word, old, entry) == old ? 0 : -1;
 		else
 			entered = flow_insert(t, &l->place, entry);
-		if (core_unlikely(entered)) {
-			tables_count(t, COUNTER_FLOW_UNTRACKED);
-			id = forward_by_hash(t, l);
-		} else {
+		if (core_likely(!entered))
 			tables_count(t, COUNTER_FLOW_NEW);
-		}
-		forward_count_new(t, l->vip->vip, id);
+		else
+			id = forward_by_hash(t, l);
+		/* A flow without an entry comes here with every packet: it is counted with its first. */
+		if (entered && lookup_begins(l))
+			tables_count(t, COUNTER_FLOW_UNTRACKED);
+		if (!entered || lookup_is_syn(l))
+			forward_count_new(t, l->vip->vip, id);
 	}
 	backend = forward_backend(t, l->vip, id);
 	if (core_unlikely(!backend)) {
@@ -493,7 +500,7 @@ core_inline void forward_finish(const struct tables *t, const struct frame *f, c
 			forward_rewrite(f, l, backend, id, v);
 			return;
 		}
-		if (!(syn && closing))
+		if (!(syn && closing) && l->vip->slot_count)
 			tables_count(t, COUNTER_FLOW_MOVED);
 		state = syn ? FLOW_SYN : flow_next_state(was, l);
 	} else {
