@@ -33,6 +33,8 @@
 #include "worker.h"
 
 #define BEAT_MS 100
+#define LOCK_WAIT_MS 2000
+#define LOCK_STEP_MS 20
 #define WATCH_BEATS 10 /* between looks at the port: its counters may cost a question to its firmware */
 
 struct dataplane {
@@ -58,7 +60,25 @@ static const char usage[] = "usage: shunt-dataplane -c FILE\n"
 			    "  -h, --help         this text\n"
 			    "  -V, --version      the version\n";
 
-/* One process to a run_dir: the kept snapshot and the flow table are not for two. */
+/*
+ * One process to a run_dir: the kept snapshot and the flow table are not for two. One that was killed a
+ * moment ago may still be dying, so the lock is waited for, a while; and then a little longer, until all
+ * else it had is closed too.
+ */
+static int wait_for_lock(int fd)
+{
+	if (!flock(fd, LOCK_EX | LOCK_NB))
+		return 0;
+	for (int ms = 0; ms < LOCK_WAIT_MS; ms += LOCK_STEP_MS) {
+		usleep(LOCK_STEP_MS * 1000);
+		if (flock(fd, LOCK_EX | LOCK_NB))
+			continue;
+		usleep(LOCK_STEP_MS * 1000);
+		return 0;
+	}
+	return -1;
+}
+
 static int lock_run_dir(struct dataplane *d)
 {
 	char path[300];
@@ -73,7 +93,7 @@ static int lock_run_dir(struct dataplane *d)
 		log_error("dpdk.run_dir: cannot open %s: %m", path);
 		return -1;
 	}
-	if (!flock(d->lock, LOCK_EX | LOCK_NB))
+	if (!wait_for_lock(d->lock))
 		return 0;
 	log_error("dpdk.run_dir: %s is in use by another shunt-dataplane", d->settings.run_dir);
 	close(d->lock);
