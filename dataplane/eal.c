@@ -7,7 +7,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -31,7 +30,7 @@
 static char complaint[256];
 static bool hushed;
 static bool starting;
-static int saved_out = -1, saved_err = -1;
+static int saved_out = -1, saved_err = -1, diverted = -1;
 
 /* Where rte_log() writes: kept while hushed, else a log line of ours if it is a warning or worse. */
 static ssize_t log_write(void *cookie, const char *text, size_t size)
@@ -79,29 +78,37 @@ const char *eal_complaint(void)
 /* Some of rte_eal_init() writes straight to standard output and error: usage texts, alerts. */
 static void divert_output(void)
 {
-	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-
+	diverted = memfd_create("eal-output", MFD_CLOEXEC);
+	if (diverted < 0)
+		return;
+	fflush(stdout);
 	saved_out = dup(STDOUT_FILENO);
 	saved_err = dup(STDERR_FILENO);
-	if (null >= 0) {
-		dup2(null, STDOUT_FILENO);
-		dup2(null, STDERR_FILENO);
-		close(null);
-	}
+	dup2(diverted, STDOUT_FILENO);
+	dup2(diverted, STDERR_FILENO);
 }
 
+/* Undo it. What getopt(3) said of an argument tells more than DPDK's complaint that follows. */
 static void restore_output(void)
 {
+	static const char own[] = "shunt-dataplane: ";
+	char line[sizeof(complaint)];
+	ssize_t n;
+
+	if (diverted < 0)
+		return;
 	fflush(stdout);
-	if (saved_out >= 0) {
-		dup2(saved_out, STDOUT_FILENO);
-		close(saved_out);
-	}
-	if (saved_err >= 0) {
-		dup2(saved_err, STDERR_FILENO);
-		close(saved_err);
-	}
-	saved_out = saved_err = -1;
+	dup2(saved_out, STDOUT_FILENO);
+	dup2(saved_err, STDERR_FILENO);
+	close(saved_out);
+	close(saved_err);
+	n = pread(diverted, line, sizeof(line) - 1, 0);
+	close(diverted);
+	diverted = -1;
+	line[n > 0 ? n : 0] = 0;
+	line[strcspn(line, "\n")] = 0;
+	if (!strncmp(line, own, strlen(own)))
+		snprintf(complaint, sizeof(complaint), "dpdk.eal_args: %s", line + strlen(own));
 }
 
 /* rte_exit() calls exit(), rte_panic() abort(): say why all the same. */
@@ -287,8 +294,10 @@ static void add_arguments(struct arguments *a, const struct settings *s, bool no
 	} else if (!settings_eal_arg(s, "--in-memory")) {
 		add_argument(a, "--in-memory");
 	}
+	/* DPDK refuses the two together, and --no-huge is as much in memory as --in-memory. */
 	for (unsigned int i = 0; i < s->n_eal_args; i++)
-		add_argument(a, "%s", s->eal_args[i]);
+		if (!no_huge || strcmp(s->eal_args[i], "--in-memory"))
+			add_argument(a, "%s", s->eal_args[i]);
 }
 
 static int init(struct arguments *a)

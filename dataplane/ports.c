@@ -3,6 +3,7 @@
 #include "ports.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <rte_bus.h>
 #include <rte_dev.h>
 #include <rte_errno.h>
@@ -10,6 +11,9 @@
 #include <rte_mbuf.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "eal.h"
 #include "log.h"
@@ -43,6 +47,28 @@ static int find_port(uint16_t *id)
 	return -1;
 }
 
+/*
+ * Whether another process holds the TAP of a net_tap device: DPDK would join it as one more queue and
+ * take half of its packets. A TAP that nobody holds has no carrier.
+ */
+static bool tap_is_taken(const char *port)
+{
+	const char *name = strstr(port, "iface=");
+	struct ifreq request = { 0 };
+	bool taken;
+	int fd;
+
+	if (strncmp(port, "net_tap", 7) || !name)
+		return false;
+	name += strlen("iface=");
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%.*s", (int)strcspn(name, ","), name);
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	taken = fd >= 0 && !ioctl(fd, SIOCGIFFLAGS, &request) && request.ifr_flags & IFF_RUNNING;
+	if (fd >= 0)
+		close(fd);
+	return taken;
+}
+
 /* PCI devices are probed when DPDK starts; virtual ones here, where the error is known. */
 static int attach(struct port *port, const struct settings *s)
 {
@@ -54,6 +80,10 @@ static int attach(struct port *port, const struct settings *s)
 		log_error("dpdk.port: DPDK does not drive %s: bind it to vfio-pci (dpdk-devbind.py "
 			  "--bind=vfio-pci %s), and see that no other process has it",
 			s->port, s->port);
+		return -1;
+	}
+	if (tap_is_taken(s->port)) {
+		log_error("dpdk.port: the interface of %s is in use by another process", s->port);
 		return -1;
 	}
 	eal_hush_begin();
