@@ -2,6 +2,7 @@
 /* From a command line to an invocation, by the table of commands. */
 #include "args.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,16 +28,26 @@ const struct parameter *args_find(const struct parameter *parameters, const char
 	return NULL;
 }
 
-/* "vip add: ", "vip: " or "", for messages. */
-static const char *prefix(const struct invocation *invocation, char *out)
+/* A usage error, after the name of the command it is about: "vip add: ...". */
+__attribute__((format(printf, 2, 3))) static enum status wrong(struct parser *p, const char *format, ...)
 {
-	if (invocation->command)
-		command_name(invocation->command, out);
+	const struct invocation *in = p->invocation;
+	char name[TEXT_SHORT], *what = NULL;
+	enum status status;
+	va_list args;
+
+	va_start(args, format);
+	if (vasprintf(&what, format, args) < 0)
+		what = NULL;
+	va_end(args);
+	if (in->command)
+		command_name(in->command, name);
 	else
-		snprintf(out, TEXT_SHORT, "%s", invocation->group ? invocation->group : "");
-	if (*out)
-		strcat(out, ": ");
-	return out;
+		snprintf(name, sizeof(name), "%s", in->group ? in->group : "");
+	status = failure_set(p->failure, STATUS_USAGE, "%s%s%s", name, *name ? ": " : "",
+		what ? what : "out of memory");
+	free(what);
+	return status;
 }
 
 /* Note a value under its name and put it into the params where it has a place there. Takes the reference. */
@@ -74,19 +85,26 @@ static void give(struct invocation *invocation, const struct parameter *paramete
 
 static enum status wrong_value(struct parser *p, const struct parameter *parameter, const char *text)
 {
-	char name[TEXT_SHORT + 2];
+	const char *option = parameter->value ? parameter->name : "", *colon = parameter->value ? ": " : "";
+	const char *near;
 
-	if (parameter->kind == VALUE_CHOICE) {
-		const char *near = suggest_choice(parameter->choices, text);
+	if (parameter->kind != VALUE_CHOICE)
+		return wrong(p, "%s%s'%s' is not %s", option, colon, text, value_form(parameter->kind));
+	near = suggest_choice(parameter->choices, text);
+	if (!near)
+		return wrong(p, "%s%s'%s' is none of %s", option, colon, text, parameter->choices);
+	return wrong(p, "%s%s'%s' is none of %s: did you mean '%.*s'?", option, colon, text, parameter->choices,
+		(int)strcspn(near, "|"), near);
+}
 
-		return failure_set(p->failure, STATUS_USAGE, "%s%s%s'%s' is none of %s%s%.*s%s",
-			prefix(p->invocation, name), parameter->value ? parameter->name : "",
-			parameter->value ? ": " : "", text, parameter->choices, near ? ": did you mean '" : "",
-			near ? (int)strcspn(near, "|") : 0, near ? near : "", near ? "'?" : "");
-	}
-	return failure_set(p->failure, STATUS_USAGE, "%s%s%s'%s' is not %s", prefix(p->invocation, name),
-		parameter->value ? parameter->name : "", parameter->value ? ": " : "", text,
-		value_form(parameter->kind));
+static enum status unknown_option(struct parser *p, const char *text, size_t length)
+{
+	const char *near = suggest_option(p->invocation->command, text, length);
+
+	if (near)
+		return wrong(p, "unknown option '%.*s': did you mean '%s'?", (int)length, text, near);
+	return wrong(p, "unknown option '%.*s'%s", (int)length, text,
+		p->invocation->command ? "" : " before the command's words");
 }
 
 static enum status parse_option(struct parser *p, const char *text)
@@ -95,7 +113,6 @@ static enum status parse_option(struct parser *p, const char *text)
 	const char *equals = strchr(text, '='), *value = "";
 	size_t length = equals ? (size_t)(equals - text) : strlen(text);
 	const struct parameter *option = NULL;
-	char name[TEXT_SHORT + 2];
 	json_t *parsed;
 
 	if (!strcmp(text, "-h"))
@@ -104,28 +121,20 @@ static enum status parse_option(struct parser *p, const char *text)
 		option = args_find(in->command->options, text, length);
 	if (!option)
 		option = args_find(command_global_options, text, length);
-	if (!option) {
-		const char *near = suggest_option(in->command, text, length);
-
-		return failure_set(p->failure, STATUS_USAGE, "%sunknown option '%.*s'%s%s%s", prefix(in, name), (int)length,
-			text, near ? ": did you mean '" : in->command ? "" : " before the command's words",
-			near ? near : "", near ? "'?" : "");
-	}
+	if (!option)
+		return unknown_option(p, text, length);
 	if (!option->value && equals)
-		return failure_set(p->failure, STATUS_USAGE, "%s%s takes no value", prefix(in, name), option->name);
-	if (option->value) {
-		if (!equals && p->at == p->argc)
-			return failure_set(p->failure, STATUS_USAGE, "%s%s needs a value: %s", prefix(in, name), option->name,
-				option->kind == VALUE_CHOICE ? option->choices : value_form(option->kind));
+		return wrong(p, "%s takes no value", option->name);
+	if (option->value && !equals && p->at == p->argc)
+		return wrong(p, "%s needs a value: %s", option->name,
+			option->choices ? option->choices : value_form(option->kind));
+	if (option->value && json_object_get(in->given, option->name))
+		return wrong(p, "%s is given twice", option->name);
+	if (option->value)
 		value = equals ? equals + 1 : p->argv[p->at++];
-	}
 	parsed = value_parse(option->kind, option->choices, value);
 	if (!parsed)
 		return wrong_value(p, option, value);
-	if (json_object_get(in->given, option->name) && option->value) {
-		json_decref(parsed);
-		return failure_set(p->failure, STATUS_USAGE, "%s%s is given twice", prefix(in, name), option->name);
-	}
 	give(in, option, parsed);
 	return STATUS_DONE;
 }
@@ -133,7 +142,6 @@ static enum status parse_option(struct parser *p, const char *text)
 static enum status parse_word(struct parser *p, const char *word)
 {
 	struct invocation *in = p->invocation;
-	char name[TEXT_SHORT + 2];
 	json_t *value;
 
 	if (!in->command) {
@@ -148,7 +156,7 @@ static enum status parse_word(struct parser *p, const char *word)
 		return STATUS_DONE;
 	}
 	if (!p->argument || !p->argument->name)
-		return failure_set(p->failure, STATUS_USAGE, "%s'%s' is one argument too many", prefix(in, name), word);
+		return wrong(p, "'%s' is one argument too many", word);
 	value = value_parse(p->argument->kind, p->argument->choices, word);
 	if (!value)
 		return wrong_value(p, p->argument, word);
@@ -162,19 +170,16 @@ static enum status parse_word(struct parser *p, const char *word)
 static enum status check_complete(struct parser *p)
 {
 	const struct invocation *in = p->invocation;
-	char name[TEXT_SHORT + 2];
 
 	if (!in->command && in->group)
 		return suggest_unknown_command(p->failure, in->group, NULL);
 	if (!in->command)
-		return failure_set(p->failure, STATUS_USAGE, "no command given: 'shuntctl help' lists them");
+		return wrong(p, "no command given: 'shuntctl help' lists them");
 	if (p->argument && p->argument->name && !(p->argument->flags & PARAMETER_OPTIONAL))
-		return failure_set(p->failure, STATUS_USAGE, "%s%s is missing: %s", prefix(in, name), p->argument->name,
-			p->argument->help);
+		return wrong(p, "%s is missing: %s", p->argument->name, p->argument->help);
 	for (const struct parameter *o = in->command->options; o && o->name; o++)
 		if (o->flags & PARAMETER_REQUIRED && !json_object_get(in->given, o->name))
-			return failure_set(p->failure, STATUS_USAGE, "%s%s %s is missing: %s", prefix(in, name), o->name,
-				o->value, o->help);
+			return wrong(p, "%s %s is missing: %s", o->name, o->value, o->help);
 	return STATUS_DONE;
 }
 
@@ -201,6 +206,9 @@ enum status args_parse(int argc, const char *const *argv, struct invocation *inv
 		invocation->version = json_object_get(invocation->given, "--version");
 		invocation->json = json_object_get(invocation->given, "--json");
 	}
+	/* An error is in the form that was asked for, even if that was asked for later. */
+	for (int i = p.at; status != STATUS_DONE && i < argc; i++)
+		invocation->json |= !strcmp(argv[i], "--json");
 	invocation->socket = json_string_value(json_object_get(invocation->given, "--socket"));
 	if (!invocation->socket)
 		invocation->socket = environment && *environment ? environment : CLIENT_SOCKET;

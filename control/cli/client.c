@@ -23,7 +23,7 @@ static int connect_to(const char *path, int timeout_ms, struct failure *failure)
 	int fd;
 
 	if (strlen(path) >= sizeof(address.sun_path)) {
-		failure_set(failure, STATUS_USAGE, "the socket path is longer than the %zu characters a socket can have: %s",
+		failure_set(failure, STATUS_USAGE, "a socket's path can't be longer than %zu characters: %s",
 			sizeof(address.sun_path) - 1, path);
 		return -1;
 	}
@@ -43,13 +43,15 @@ static int connect_to(const char *path, int timeout_ms, struct failure *failure)
 	case ENOENT:
 	case ENOTDIR:
 	case ECONNREFUSED:
-		failure_set(failure, STATUS_NO_DAEMON, "no shuntd at %s (%s): is it running? --socket names another place",
-			path, errno == ECONNREFUSED ? "nobody listens there" : strerror(errno));
+		failure_set(failure, STATUS_NO_DAEMON,
+			"no shuntd at %s (%s): is it running? --socket names another place", path,
+			errno == ECONNREFUSED ? "nobody listens there" : strerror(errno));
 		break;
 	case EACCES:
 	case EPERM:
 		failure_set(failure, STATUS_FAILED,
-			"no right to connect to %s: it is root's and the group's that control.group in shunt.conf names", path);
+			"no right to connect to %s: root and the group in shunt.conf's control.group have it",
+			path);
 		break;
 	case EAGAIN:
 		failure_set(failure, STATUS_FAILED, "shuntd at %s takes no connections: none taken in %d s", path,
@@ -69,7 +71,8 @@ static enum status send_request(int fd, const char *method, json_t *params, stru
 	char *line;
 	size_t size, sent = 0;
 
-	request = json_pack("{s:s, s:i, s:s, s:O}", "jsonrpc", "2.0", "id", REQUEST_ID, "method", method, "params", params);
+	request = json_pack("{s:s, s:i, s:s, s:O}", "jsonrpc", "2.0", "id", REQUEST_ID, "method", method, "params",
+		params);
 	line = request ? json_dumps(request, JSON_COMPACT) : NULL;
 	json_decref(request);
 	if (!line)
@@ -105,7 +108,8 @@ static ssize_t receive(int fd, char *buffer, size_t size, int timeout_ms, struct
 		ready = poll(&wait, 1, timeout_ms);
 	while (ready < 0 && errno == EINTR);
 	if (ready == 0) {
-		failure_set(failure, STATUS_FAILED, "shuntd took the request and has been silent for %d s: it hangs or is stopped",
+		failure_set(failure, STATUS_FAILED,
+			"shuntd took the request and has been silent for %d s: it hangs or is stopped",
 			timeout_ms / 1000);
 		return -1;
 	}
@@ -132,7 +136,8 @@ static enum status receive_line(int fd, int timeout_ms, char **line, size_t *len
 			char *larger;
 
 			if (size >= CLIENT_ANSWER_MAX)
-				return failure_set(failure, STATUS_FAILED, "the answer has no end after %u MiB: that is not shuntd",
+				return failure_set(failure, STATUS_FAILED,
+					"the answer has no end after %u MiB: that is not shuntd",
 					CLIENT_ANSWER_MAX >> 20);
 			size = size ? size * 2 : 16384;
 			larger = realloc(*line, size);
@@ -144,8 +149,8 @@ static enum status receive_line(int fd, int timeout_ms, char **line, size_t *len
 		if (n < 0)
 			return failure->status;
 		if (n == 0)
-			return failure_set(failure, STATUS_FAILED, used ? "shuntd hung up in the middle of its answer" :
-					"shuntd hung up without an answer");
+			return failure_set(failure, STATUS_FAILED, "shuntd hung up %s its answer",
+				used ? "in the middle of" : "without");
 		end = memchr(*line + used, '\n', (size_t)n);
 		if (end) {
 			*length = (size_t)(end - *line);
@@ -178,7 +183,8 @@ static enum status take_answer(const char *line, size_t length, json_t **result,
 		json_incref(*result);
 		status = STATUS_DONE;
 	} else {
-		status = failure_set(failure, STATUS_FAILED, "the answer is JSON but not an answer to the request");
+		status = failure_set(failure, STATUS_FAILED,
+			"the answer is JSON, but not an answer to the request");
 	}
 	json_decref(answer);
 	return status;

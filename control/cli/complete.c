@@ -35,12 +35,13 @@ static void offer_commands(const struct completion *c)
 {
 	for (const struct command *command = command_table; command->words[0]; command++) {
 		const char *second = command->words[1];
+		bool first = command == command_table || strcmp(command[-1].words[0], command->words[0]);
 
 		if (c->group && second && !strcmp(command->words[0], c->group))
 			offer(c, second, command->summary);
 		else if (!c->group && !second)
 			offer(c, command->words[0], command->summary);
-		else if (!c->group && (command == command_table || strcmp(command[-1].words[0], command->words[0])))
+		else if (!c->group && first)
 			offer(c, command->words[0], "add, del and the like");
 	}
 }

@@ -13,7 +13,7 @@
 
 void print_change(const struct invocation *invocation, const json_t *result)
 {
-	printf("Done: in force with snapshot %llu.\n", (unsigned long long)text_number(result, "snapshot"));
+	printf("Done: in force with snapshot %llu.\n", text_number(result, "snapshot"));
 }
 
 void print_reload(const struct invocation *invocation, const json_t *result)

@@ -47,7 +47,7 @@ static const char *value_text(const json_t *counter, bool rate, char *out)
 	if (rate)
 		text_rate(out, value_of(counter));
 	else
-		snprintf(out, TEXT_SHORT, "%llu", (unsigned long long)text_number(counter, "value"));
+		snprintf(out, TEXT_SHORT, "%llu", text_number(counter, "value"));
 	return out;
 }
 
@@ -72,7 +72,8 @@ static void print_counters(const struct invocation *invocation, json_t *counters
 	static const char *const classes[][2] = { { NULL, "Received" },
 		{ "verdict", "Verdicts: each packet received ends in one of them" },
 		{ "event", "Events: what happened on the way" } };
-	bool all = json_object_get(invocation->given, "--all"), rate = json_object_get(invocation->given, "--rate");
+	bool all = json_object_get(invocation->given, "--all");
+	bool rate = json_object_get(invocation->given, "--rate");
 	int name_width = 0, value_width = 0, hidden = 0, shown = 0;
 	char text[TEXT_SHORT];
 	const char *name;
@@ -99,7 +100,8 @@ static void print_counters(const struct invocation *invocation, json_t *counters
 				puts(classes[i][1]);
 			titled = true;
 			shown++;
-			printf("  %-*s  %*s%s  ", name_width, name, value_width, value_text(counter, rate, text), rate ? "/s" : "");
+			printf("  %-*s  %*s%s  ", name_width, name, value_width, value_text(counter, rate, text),
+				rate ? "/s" : "");
 			text_put_coloured(invocation->colour, value_of(counter) > 0 ? counter_colour(name) : NULL,
 				text_member(counter, "help", ""));
 			putchar('\n');

@@ -10,7 +10,7 @@
 void print_flows(const struct invocation *invocation, const json_t *result)
 {
 	struct table *table = table_new(true, invocation->colour);
-	uint64_t shown = text_number(result, "shown"), matched = text_number(result, "matched");
+	unsigned long long shown = text_number(result, "shown"), matched = text_number(result, "matched");
 	const json_t *flow;
 	char idle[TEXT_SHORT];
 	size_t i;
@@ -28,7 +28,7 @@ void print_flows(const struct invocation *invocation, const json_t *result)
 	}
 	table_print(table);
 	if (shown < matched)
-		printf("%llu of ", (unsigned long long)shown);
+		printf("%llu of ", shown);
 	text_plural(stdout, matched, "flow");
 	puts(shown < matched ? "; --limit N shows more" : "");
 }
@@ -36,7 +36,8 @@ void print_flows(const struct invocation *invocation, const json_t *result)
 /* How the backend was chosen, by the reason the daemon gives. */
 static void print_choice(const json_t *result)
 {
-	const char *reason = text_member(result, "reason", "?"), *flow_state = text_member(result, "flow_state", NULL);
+	const char *flow_state = text_member(result, "flow_state", NULL);
+	const char *reason = text_member(result, "reason", "?");
 	const json_t *slot = json_object_get(result, "slot");
 
 	if (!strcmp(reason, "flow")) {

@@ -61,8 +61,8 @@ static void traffic_columns(struct table *table, const struct view *view, bool h
 
 static void traffic_cells(struct table *table, const struct view *view, const json_t *object)
 {
-	static const char *const names[] = { "packets", "bytes", "new_flows", "packets_per_second", "bytes_per_second",
-		"new_flows_per_second" };
+	static const char *const names[] = { "packets", "bytes", "new_flows", "packets_per_second",
+		"bytes_per_second", "new_flows_per_second" };
 	char text[TEXT_SHORT];
 
 	for (int i = view->stats ? 0 : 3; i < (view->rate ? 6 : 3); i++)
@@ -71,8 +71,8 @@ static void traffic_cells(struct table *table, const struct view *view, const js
 
 static void flow_cells(struct table *table, const json_t *backend)
 {
-	table_cell(table, NULL, "%llu", (unsigned long long)text_number(backend, "active_flows"));
-	table_cell(table, NULL, "%llu", (unsigned long long)text_number(backend, "closing_flows"));
+	table_cell(table, NULL, "%llu", text_number(backend, "active_flows"));
+	table_cell(table, NULL, "%llu", text_number(backend, "closing_flows"));
 }
 
 /* "2/3 up" of a pool's backends, in the colour that says how well that is. */
@@ -86,17 +86,23 @@ static void up_cell(struct table *table, const json_t *pool)
 	table_cell(table, up == 0 ? COLOUR_BAD : up < n ? COLOUR_WARN : COLOUR_GOOD, "%zu/%zu up", up, n);
 }
 
+/* "192.0.2.80:80": the protocol has a column of its own. */
+static const char *endpoint_of(const json_t *vip, char *out)
+{
+	return text_endpoint(out, text_member(vip, "address", "?"), text_number(vip, "port"));
+}
+
 static void vip_row(struct table *table, const struct view *view, const json_t *vip, const json_t *pool)
 {
 	char endpoint[TEXT_VIP];
 
 	table_row(table);
 	table_cell(table, NULL, "%s", text_member(vip, "protocol", "?"));
-	table_cell(table, NULL, "%s", text_endpoint(endpoint, text_member(vip, "address", "?"), text_number(vip, "port")));
+	table_cell(table, NULL, "%s", endpoint_of(vip, endpoint));
 	table_cell(table, NULL, "%s", text_member(pool, "scheduler", "?"));
 	table_cell(table, NULL, "%s", text_member(vip, "pool", "?"));
 	up_cell(table, pool);
-	table_cell(table, NULL, "%llu", (unsigned long long)text_number(vip, "active_flows"));
+	table_cell(table, NULL, "%llu", text_number(vip, "active_flows"));
 	table_skip(table);
 	traffic_cells(table, view, vip);
 }
@@ -115,7 +121,7 @@ static void backend_rows(struct table *table, const struct view *view, const jso
 		table_cell(table, NULL, "%s", first);
 		table_cell(table, NULL, "%s", text_member(backend, "address", "?"));
 		table_cell(table, state_colour(state), "%s", state);
-		table_cell(table, NULL, "%llu", (unsigned long long)text_number(backend, "weight"));
+		table_cell(table, NULL, "%llu", text_number(backend, "weight"));
 		table_cell(table, NULL, "%s", text_member(backend, "mac", "-"));
 		flow_cells(table, backend);
 		traffic_cells(table, view, backend);
@@ -162,8 +168,8 @@ static void print_tree(const struct view *view, const json_t *vips, const json_t
 	size_t i;
 
 	if (!json_array_size(vips) && !json_array_size(pools)) {
-		puts("No VIPs and no pools. 'shuntctl pool add', 'backend add' and 'vip add' make them, or a configuration\n"
-		     "file and 'shuntctl reload'.");
+		puts("No VIPs and no pools. 'shuntctl pool add', 'backend add' and 'vip add' make them, or a\n"
+		     "configuration file and 'shuntctl reload'.");
 		goto out;
 	}
 	json_array_foreach(pools, i, pool)
@@ -214,10 +220,9 @@ static void print_vips(const struct view *view, const json_t *vips)
 	json_array_foreach(vips, i, vip) {
 		table_row(table);
 		table_cell(table, NULL, "%s", text_member(vip, "protocol", "?"));
-		table_cell(table, NULL, "%s",
-			text_endpoint(endpoint, text_member(vip, "address", "?"), text_number(vip, "port")));
+		table_cell(table, NULL, "%s", endpoint_of(vip, endpoint));
 		table_cell(table, NULL, "%s", text_member(vip, "pool", "?"));
-		table_cell(table, NULL, "%llu", (unsigned long long)text_number(vip, "active_flows"));
+		table_cell(table, NULL, "%llu", text_number(vip, "active_flows"));
 		traffic_cells(table, view, vip);
 	}
 	table_print(table);

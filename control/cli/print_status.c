@@ -12,17 +12,17 @@ static void print_daemon(const char *name, const json_t *daemon)
 	char up[TEXT_SHORT];
 
 	printf(LABEL "%s, up %s, pid %llu", name, text_member(daemon, "version", "?"),
-		text_duration(up, text_number(daemon, "uptime_s")), (unsigned long long)text_number(daemon, "pid"));
+		text_duration(up, text_number(daemon, "uptime_s")), text_number(daemon, "pid"));
 }
 
 static void print_flow_table(const json_t *flows)
 {
-	uint64_t held = text_number(flows, "active") + text_number(flows, "closing");
-	uint64_t capacity = text_number(flows, "capacity");
+	unsigned long long held = text_number(flows, "active") + text_number(flows, "closing");
+	unsigned long long capacity = text_number(flows, "capacity");
 
 	printf(LABEL "%llu active (%llu of them half-open), %llu closing; room for %llu", "flows",
-		(unsigned long long)text_number(flows, "active"), (unsigned long long)text_number(flows, "half_open"),
-		(unsigned long long)text_number(flows, "closing"), (unsigned long long)capacity);
+		text_number(flows, "active"), text_number(flows, "half_open"),
+		text_number(flows, "closing"), capacity);
 	if (capacity)
 		printf(" (%.1f%% used)", 100.0 * (double)held / (double)capacity);
 	putchar('\n');
@@ -30,16 +30,16 @@ static void print_flow_table(const json_t *flows)
 
 static void print_port(const json_t *port)
 {
-	uint64_t mbps = text_number(port, "speed_mbps");
+	unsigned long long mbps = text_number(port, "speed_mbps");
 
 	printf(LABEL "%s (%s), %s, MTU %llu, link %s", "port", text_member(port, "name", "?"),
 		text_member(port, "driver", "?"), text_member(port, "mac", "?"),
-		(unsigned long long)text_number(port, "mtu"), text_member(port, "link", "?"));
+		text_number(port, "mtu"), text_member(port, "link", "?"));
 	if (mbps)
 		printf(" at %g Gbit/s", (double)mbps / 1000);
 	printf("; lost: %llu missed, %llu receive and %llu transmit errors\n",
-		(unsigned long long)text_number(port, "rx_missed"), (unsigned long long)text_number(port, "rx_errors"),
-		(unsigned long long)text_number(port, "tx_errors"));
+		text_number(port, "rx_missed"), text_number(port, "rx_errors"),
+		text_number(port, "tx_errors"));
 }
 
 static void print_worker(const json_t *worker)
@@ -47,7 +47,7 @@ static void print_worker(const json_t *worker)
 	char packets[TEXT_SHORT], rate[TEXT_SHORT];
 
 	printf(LABEL "core %llu, %s packets/s, %.0f%% busy, %s packets in all\n", "worker",
-		(unsigned long long)text_number(worker, "core"),
+		text_number(worker, "core"),
 		text_rate(rate, text_real(worker, "packets_per_second")), text_real(worker, "busy_percent"),
 		text_count(packets, text_real(worker, "packets")));
 }
@@ -60,10 +60,10 @@ void print_status(const struct invocation *invocation, const json_t *result)
 
 	print_daemon("shuntd", result);
 	printf("\n" LABEL "%s, snapshot %llu\n", "path", text_member(result, "path", "?"),
-		(unsigned long long)text_number(result, "snapshot"));
+		text_number(result, "snapshot"));
 	if (json_is_true(json_object_get(dataplane, "connected"))) {
 		print_daemon("dataplane", dataplane);
-		printf(", snapshot %llu in force\n", (unsigned long long)text_number(dataplane, "snapshot"));
+		printf(", snapshot %llu in force\n", text_number(dataplane, "snapshot"));
 	} else {
 		printf(LABEL, "dataplane");
 		text_put_coloured(invocation->colour, COLOUR_BAD, "not connected");

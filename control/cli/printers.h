@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the commands' rows name: how each result is shown to people, and the commands that do more than one call. */
+/* What rows of the table of commands name: how a result is shown to people, and what does more than one call. */
 #ifndef SHUNTCTL_PRINTERS_H
 #define SHUNTCTL_PRINTERS_H
 

@@ -51,10 +51,11 @@ static void consider(struct nearest *nearest, const char *word, size_t length)
 	size_t distance = edit_distance(nearest->text, nearest->length, word, length);
 	/* More than a third of a word wrong is another word. What begins like it is an abbreviation. */
 	bool begins = nearest->length && nearest->length < length && !memcmp(nearest->text, word, nearest->length);
+	size_t most = length > 5 ? length / 3 : 1 + (length > 3);
 
 	if (begins)
 		distance = 1;
-	if (distance <= (length > 5 ? length / 3 : 1 + (length > 3)) && (!nearest->word || distance < nearest->distance)) {
+	if (distance <= most && (!nearest->word || distance < nearest->distance)) {
 		nearest->word = word;
 		nearest->distance = distance;
 	}
@@ -78,31 +79,38 @@ static void list_second_words(const char *group, char *out, size_t size)
 	}
 }
 
+static enum status unknown_second_word(struct failure *failure, const char *group, const char *word,
+	const char *near)
+{
+	char words[64];
+
+	list_second_words(group, words, sizeof(words));
+	if (!word)
+		return failure_set(failure, STATUS_USAGE, "'%s' needs another word: %s", group, words);
+	if (near)
+		return failure_set(failure, STATUS_USAGE, "unknown command '%s %s': did you mean '%s %s'?", group,
+			word, group, near);
+	return failure_set(failure, STATUS_USAGE, "unknown command '%s %s': after '%s' comes %s", group, word,
+		group, words);
+}
+
 enum status suggest_unknown_command(struct failure *failure, const char *group, const char *word)
 {
 	struct nearest nearest = { .text = word, .length = word ? strlen(word) : 0 };
-	char words[64] = "";
 
-	if (group)
-		list_second_words(group, words, sizeof(words));
-	if (!word)
-		return failure_set(failure, STATUS_USAGE, "'%s' needs another word: %s", group, words);
-
-	for (const struct command *c = command_table; c->words[0]; c++) {
+	for (const struct command *c = command_table; word && c->words[0]; c++) {
 		const char *candidate = group ? c->words[1] : c->words[0];
 
 		if (candidate && (!group || !strcmp(c->words[0], group)))
 			consider(&nearest, candidate, strlen(candidate));
 	}
-	if (group && nearest.word)
-		return failure_set(failure, STATUS_USAGE, "unknown command '%s %s': did you mean '%s %s'?", group, word, group,
-			nearest.word);
 	if (group)
-		return failure_set(failure, STATUS_USAGE, "unknown command '%s %s': after '%s' comes %s", group, word, group,
-			words);
+		return unknown_second_word(failure, group, word, nearest.word);
 	if (nearest.word)
-		return failure_set(failure, STATUS_USAGE, "unknown command '%s': did you mean '%s'?", word, nearest.word);
-	return failure_set(failure, STATUS_USAGE, "unknown command '%s': 'shuntctl help' lists those there are", word);
+		return failure_set(failure, STATUS_USAGE, "unknown command '%s': did you mean '%s'?", word,
+			nearest.word);
+	return failure_set(failure, STATUS_USAGE, "unknown command '%s': 'shuntctl help' lists those there are",
+		word);
 }
 
 const char *suggest_option(const struct command *command, const char *text, size_t length)

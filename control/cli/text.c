@@ -18,15 +18,15 @@ double text_real(const json_t *object, const char *name)
 	return value > 0 ? value : 0;
 }
 
-uint64_t text_number(const json_t *object, const char *name)
+unsigned long long text_number(const json_t *object, const char *name)
 {
 	const json_t *member = json_object_get(object, name);
 	double value;
 
 	if (json_is_integer(member)) /* exact, where a double is not */
-		return json_integer_value(member) > 0 ? (uint64_t)json_integer_value(member) : 0;
+		return json_integer_value(member) > 0 ? (unsigned long long)json_integer_value(member) : 0;
 	value = text_real(object, name);
-	return value < 18e18 ? (uint64_t)value : 0;
+	return value < 18e18 ? (unsigned long long)value : 0;
 }
 
 const char *text_count(char *out, double n)
@@ -54,10 +54,10 @@ const char *text_rate(char *out, double n)
 	return out;
 }
 
-const char *text_duration(char *out, uint64_t s)
+const char *text_duration(char *out, unsigned long long s)
 {
 	static const struct {
-		uint64_t s;
+		unsigned long long s;
 		char name;
 	} unit[] = { { 86400, 'd' }, { 3600, 'h' }, { 60, 'm' }, { 1, 's' } };
 	int i = 0;
@@ -65,17 +65,17 @@ const char *text_duration(char *out, uint64_t s)
 	while (unit[i].s > 1 && s < unit[i].s)
 		i++;
 	if (unit[i].s == 1 || s % unit[i].s < unit[i + 1].s)
-		snprintf(out, TEXT_SHORT, "%llu%c", (unsigned long long)(s / unit[i].s), unit[i].name);
+		snprintf(out, TEXT_SHORT, "%llu%c", s / unit[i].s, unit[i].name);
 	else
-		snprintf(out, TEXT_SHORT, "%llu%c %llu%c", (unsigned long long)(s / unit[i].s), unit[i].name,
-			(unsigned long long)(s % unit[i].s / unit[i + 1].s), unit[i + 1].name);
+		snprintf(out, TEXT_SHORT, "%llu%c %llu%c", s / unit[i].s, unit[i].name,
+			s % unit[i].s / unit[i + 1].s, unit[i + 1].name);
 	return out;
 }
 
-const char *text_endpoint(char *out, const char *address, uint64_t port)
+const char *text_endpoint(char *out, const char *address, unsigned long long port)
 {
 	snprintf(out, TEXT_VIP, strchr(address, ':') ? "[%.45s]:%llu" : "%.45s:%llu", address,
-		(unsigned long long)port);
+		port);
 	return out;
 }
 
@@ -104,7 +104,7 @@ void text_put_coloured(bool wanted, const char *colour, const char *text)
 	fputs(paint ? COLOUR_END : "", stdout);
 }
 
-void text_plural(FILE *stream, uint64_t n, const char *singular)
+void text_plural(FILE *stream, unsigned long long n, const char *singular)
 {
-	fprintf(stream, "%llu %s%s", (unsigned long long)n, singular, n == 1 ? "" : "s");
+	fprintf(stream, "%llu %s%s", n, singular, n == 1 ? "" : "s");
 }

@@ -8,7 +8,6 @@
 
 #include <jansson.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,15 +26,15 @@
 /* A string member of an object, or `otherwise` if it is absent, null or something else. */
 const char *text_member(const json_t *object, const char *name, const char *otherwise);
 /* A number member, rounded down; 0 for what is absent, negative or no number. */
-uint64_t text_number(const json_t *object, const char *name);
+unsigned long long text_number(const json_t *object, const char *name);
 double text_real(const json_t *object, const char *name);
 
 /* Each writes into out (TEXT_SHORT or TEXT_VIP bytes) and returns it. */
 const char *text_count(char *out, double n);         /* up to 9999 as it is, then "12.3k", "1.23M", "45.6G" */
 const char *text_rate(char *out, double n);          /* likewise, a second; small ones with a decimal: "0.4" */
-const char *text_duration(char *out, uint64_t s);    /* "45s", "12m 5s", "3h 20m", "2d 4h" */
-const char *text_endpoint(char *out, const char *address, uint64_t port); /* IPv6 in brackets; no protocol */
-const char *text_vip(char *out, const json_t *vip);  /* "192.0.2.80:80/tcp" from address, port, protocol */
+const char *text_duration(char *out, unsigned long long s); /* "45s", "12m 5s", "3h 20m", "2d 4h" */
+const char *text_endpoint(char *out, const char *address, unsigned long long port); /* IPv6 in brackets */
+const char *text_vip(char *out, const json_t *vip); /* "192.0.2.80:80/tcp" from address, port, protocol */
 
 /* Write a string, with control characters other than line feed and tab as "?": it came from elsewhere. */
 void text_put(FILE *stream, const char *text);
@@ -44,6 +43,6 @@ void text_put(FILE *stream, const char *text);
 void text_put_coloured(bool wanted, const char *colour, const char *text);
 
 /* "1 backend", "2 backends". */
-void text_plural(FILE *stream, uint64_t n, const char *singular);
+void text_plural(FILE *stream, unsigned long long n, const char *singular);
 
 #endif

@@ -97,13 +97,15 @@ static void print_overview_entry(FILE *stream, const struct command *command)
 
 void usage_print_overview(FILE *stream)
 {
-	fputs("usage: shuntctl [--socket PATH] [--json] COMMAND\n\nCommands ('shuntctl help COMMAND' for their options):\n",
+	fputs("usage: shuntctl [--socket PATH] [--json] COMMAND\n\n"
+	      "Commands ('shuntctl help COMMAND' for their options):\n",
 		stream);
 	for (const struct command *c = command_table; c->words[0]; c++)
 		print_overview_entry(stream, c);
 	fputs("\nOptions:\n", stream);
 	print_options(stream, command_global_options);
-	fputs("\nExit status: 0 done; 1 refused or failed; 2 usage; 3 no daemon there. See shuntctl(8).\n", stream);
+	fputs("\nExit status: 0 done; 1 refused or failed; 2 usage; 3 no daemon there. See shuntctl(8).\n",
+		stream);
 }
 
 /* "help", "help vip", "help vip add": as if --help had been given with those words. */

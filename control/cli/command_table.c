@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The table of commands. What a row has to say is in command.h. */
+#include "client.h"
+#include "command.h"
+#include "printers.h"
+
+#define END { .name = NULL }
+
+#define POOL { "POOL", NULL, "pool", VALUE_POOL, 0, "name of the pool" }
+#define ADDR { "ADDR", NULL, "address", VALUE_ADDRESS, 0, "address of the backend" }
+#define VIP_HELP "as 192.0.2.80:80/tcp or [2001:db8::80]:53/udp; port 0: every port"
+#define WEIGHT_HELP "share of new flows, 1 to 65535; 0: no new flows"
+
+const struct parameter command_global_options[] = {
+	{ "--socket", "PATH", NULL, VALUE_FILE, 0,
+		"where shuntd listens (or SHUNT_SOCKET; default " CLIENT_SOCKET ")" },
+	{ "--json", NULL, NULL, VALUE_FLAG, 0, "print the result, and an error, as JSON" },
+	{ "--help", NULL, NULL, VALUE_FLAG, 0, "print help, of the command if there is one, and leave" },
+	{ "--version", NULL, NULL, VALUE_FLAG, 0, "print the version of shuntctl and leave" },
+	END,
+};
+
+/* Of several commands. */
+static const struct parameter pool_argument[] = { POOL, END };
+static const struct parameter backend_argument[] = { ADDR, END };
+static const struct parameter pool_and_backend[] = { POOL, ADDR, END };
+static const struct parameter in_pool_option[] = {
+	{ "--pool", "NAME", "pool", VALUE_POOL, 0,
+		"only in this pool; without it in every pool that has the backend" },
+	END,
+};
+
+static const struct parameter show_arguments[] = {
+	{ "vips|pools|backends", NULL, "what", VALUE_CHOICE, PARAMETER_OPTIONAL, "only these, as a table",
+		"vips|pools|backends" },
+	END,
+};
+static const struct parameter show_options[] = {
+	{ "--stats", NULL, "stats", VALUE_FLAG, 0, "packets, bytes and new flows since the object was made" },
+	{ "--rate", NULL, "rate", VALUE_FLAG, 0, "packets, bytes and new flows a second, just now" },
+	END,
+};
+
+static const struct parameter vip_add_arguments[] = {
+	{ "ADDR:PORT/PROTO", NULL, "vip", VALUE_VIP, PARAMETER_FRESH, VIP_HELP },
+	END,
+};
+static const struct parameter vip_add_options[] = {
+	{ "--pool", "NAME", "pool", VALUE_POOL, PARAMETER_REQUIRED, "the pool that serves it" },
+	END,
+};
+static const struct parameter vip_del_arguments[] = {
+	{ "ADDR:PORT/PROTO", NULL, "vip", VALUE_VIP, 0, VIP_HELP },
+	END,
+};
+
+static const struct parameter pool_add_arguments[] = {
+	{ "NAME", NULL, "pool", VALUE_POOL, PARAMETER_FRESH, "letters, digits, '.', '_' and '-'" },
+	END,
+};
+static const struct parameter pool_add_options[] = {
+	{ "--scheduler", "NAME", "scheduler", VALUE_CHOICE, 0, "how a new flow finds its backend",
+		"maglev|source-hash|round-robin|least-flows" },
+	{ "--check", "TYPE", "check.type", VALUE_CHOICE, 0, "how the health of backends is told", "tcp|none" },
+	{ "--via", "WAY", "check.via", VALUE_CHOICE, 0,
+		"connect to the VIP on the backend, as clients do, or to the backend's own address",
+		"vip|backend" },
+	{ "--port", "N", "check.port", VALUE_NUMBER, 0, "port the check connects to, if not the VIP's" },
+	{ "--interval", "TIME", "check.interval", VALUE_TIME, 0, "from one check to the next" },
+	{ "--timeout", "TIME", "check.timeout", VALUE_TIME, 0,
+		"a check without an answer for so long has failed" },
+	{ "--rise", "N", "check.rise", VALUE_NUMBER, 0, "successes in a row until a backend that was down is up" },
+	{ "--fall", "N", "check.fall", VALUE_NUMBER, 0, "failures in a row until a backend is down" },
+	END,
+};
+
+static const struct parameter backend_add_arguments[] = {
+	POOL,
+	{ "ADDR", NULL, "address", VALUE_ADDRESS, PARAMETER_FRESH, "address of the real server, on this network" },
+	END,
+};
+static const struct parameter backend_add_options[] = {
+	{ "--weight", "N", "weight", VALUE_NUMBER, 0, WEIGHT_HELP " (default 100)" },
+	{ "--mac", "MAC", "mac", VALUE_MAC, 0, "pin its MAC address; without it the neighbour table is asked" },
+	END,
+};
+static const struct parameter backend_set_options[] = {
+	{ "--weight", "N", "weight", VALUE_NUMBER, PARAMETER_REQUIRED, WEIGHT_HELP },
+	END,
+};
+
+static const struct parameter counters_options[] = {
+	{ "--all", NULL, NULL, VALUE_FLAG, 0, "those that are zero, too" },
+	{ "--rate", NULL, NULL, VALUE_FLAG, 0, "read twice, a second apart: how much each grows a second" },
+	END,
+};
+
+static const struct parameter flows_options[] = {
+	{ "--vip", "ADDR:PORT/PROTO", "vip", VALUE_VIP, 0, "only flows to this VIP" },
+	{ "--backend", "ADDR", "backend", VALUE_ADDRESS, 0, "only flows on this backend" },
+	{ "--limit", "N", "limit", VALUE_NUMBER, 0, "at most so many (default 100)" },
+	END,
+};
+
+static const struct parameter explain_arguments[] = {
+	{ "SRC:PORT", NULL, "source", VALUE_SOURCE, 0, "the client's address and port" },
+	{ "VIP:PORT/PROTO", NULL, "vip", VALUE_VIP, 0, "what it connects to, as 192.0.2.80:80/tcp" },
+	END,
+};
+
+static const struct parameter reload_options[] = {
+	{ "--dry-run", NULL, "dry_run", VALUE_FLAG, 0, "only say what would change" },
+	END,
+};
+static const struct parameter check_arguments[] = {
+	{ "FILE", NULL, "file", VALUE_DAEMON_FILE, 0, "a configuration; shuntd reads it" },
+	END,
+};
+static const struct parameter save_arguments[] = {
+	{ "FILE", NULL, NULL, VALUE_FILE, 0, "where to; - for standard output" },
+	END,
+};
+static const struct parameter help_arguments[] = {
+	{ "COMMAND", NULL, NULL, VALUE_TEXT, PARAMETER_OPTIONAL | PARAMETER_REPEATED, "the command's words" },
+	END,
+};
+
+const struct command command_table[] = {
+	{
+		.words = { "status" },
+		.method = "status",
+		.summary = "how the daemons, ports and workers are",
+		.details =
+			"Versions, forwarding path, snapshot in force, packets a second, flows, ports, workers,\n"
+			"and warnings if anything is not as it should be.",
+		.print = print_status,
+	},
+	{
+		.words = { "show" },
+		.arguments = show_arguments,
+		.options = show_options,
+		.method = "show",
+		.summary = "the tree of VIPs, pools and backends",
+		.details =
+			"Under each VIP the backends of its pool, as 'ipvsadm -Ln' has it. A backend's state is up,\n"
+			"down (its check fails, or its MAC address is not known), draining (keeps its flows, gets\n"
+			"no new ones), drained (none left) or disabled. Active flows are in use, closing ones have\n"
+			"seen a FIN or RST. A backend's flows and traffic are those of its pool, over all VIPs that\n"
+			"use it.",
+		.print = print_show,
+	},
+	{
+		.words = { "vip", "add" },
+		.arguments = vip_add_arguments,
+		.options = vip_add_options,
+		.method = "vip.add",
+		.summary = "serve a VIP from a pool",
+		.changes = true,
+		.print = print_change,
+	},
+	{
+		.words = { "vip", "del" },
+		.arguments = vip_del_arguments,
+		.method = "vip.del",
+		.summary = "serve a VIP no more",
+		.changes = true,
+		.print = print_change,
+	},
+	{
+		.words = { "pool", "add" },
+		.arguments = pool_add_arguments,
+		.options = pool_add_options,
+		.method = "pool.add",
+		.summary = "make a pool, without backends",
+		.details =
+			"What is not given is as in shunt.conf: scheduler maglev; a TCP check via the VIP each\n"
+			"second with 500ms for its answer, rise 2 and fall 3.",
+		.changes = true,
+		.print = print_change,
+	},
+	{
+		.words = { "pool", "del" },
+		.arguments = pool_argument,
+		.method = "pool.del",
+		.summary = "remove a pool that no VIP uses",
+		.changes = true,
+		.print = print_change,
+	},
+	{
+		.words = { "backend", "add" },
+		.arguments = backend_add_arguments,
+		.options = backend_add_options,
+		.method = "backend.add",
+		.summary = "put a backend into a pool",
+		.details =
+			"It gets flows as soon as its MAC address is known and its check succeeds.",
+		.changes = true,
+		.print = print_change,
+	},
+	{
+		.words = { "backend", "del" },
+		.arguments = pool_and_backend,
+		.method = "backend.del",
+		.summary = "take a backend out of a pool",
+		.details =
+			"It gets no new flows and is shown no more; the flows it has go on until they end.",
+		.changes = true,
+		.print = print_change,
+	},
+	{
+		.words = { "backend", "set" },
+		.arguments = pool_and_backend,
+		.options = backend_set_options,
+		.method = "backend.set",
+		.summary = "change a backend's weight",
+		.changes = true,
+		.print = print_change,
+	},
+	{
+		.words = { "drain" },
+		.arguments = backend_argument,
+		.options = in_pool_option,
+		.method = "drain",
+		.summary = "give a backend no new flows; those it has stay",
+		.details =
+			"'show' has it as draining with the flows left, and as drained when there are none.\n"
+			"'enable' ends it.",
+		.changes = true,
+		.print = print_change,
+	},
+	{
+		.words = { "disable" },
+		.arguments = backend_argument,
+		.options = in_pool_option,
+		.method = "disable",
+		.summary = "take a backend out at once, with its flows",
+		.details =
+			"Its flows are given other backends; TCP connections among them break. 'drain' is the\n"
+			"gentle way.",
+		.changes = true,
+		.print = print_change,
+	},
+	{
+		.words = { "enable" },
+		.arguments = backend_argument,
+		.options = in_pool_option,
+		.method = "enable",
+		.summary = "put a disabled or draining backend back in",
+		.changes = true,
+		.print = print_change,
+	},
+	{
+		.words = { "counters" },
+		.options = counters_options,
+		.method = "counters",
+		.summary = "what became of the packets: every verdict and drop reason",
+		.run = counters_run,
+	},
+	{
+		.words = { "flows" },
+		.options = flows_options,
+		.method = "flows",
+		.summary = "what the flow table holds",
+		.details =
+			"The table keeps a fingerprint of each flow and not the client's address, so none is\n"
+			"shown; 'explain' finds the entry of a flow whose addresses are known.",
+		.print = print_flows,
+	},
+	{
+		.words = { "explain" },
+		.arguments = explain_arguments,
+		.method = "explain",
+		.summary = "which backend a flow gets, and why",
+		.print = print_explain,
+	},
+	{
+		.words = { "reload" },
+		.options = reload_options,
+		.method = "reload",
+		.summary = "make the running set what shunt.conf says",
+		.details =
+			"Changes made by command are dropped ('save' first to keep them), except drains and\n"
+			"disables of backends that stay. A file with anything wrong changes nothing.",
+		.changes = true,
+		.print = print_reload,
+	},
+	{
+		.words = { "check" },
+		.arguments = check_arguments,
+		.method = "check",
+		.summary = "say whether a configuration file is right",
+		.print = print_check,
+	},
+	{
+		.words = { "save" },
+		.arguments = save_arguments,
+		.method = "save",
+		.summary = "write the running set as a configuration file",
+		.details =
+			"The file is replaced whole or not at all.",
+		.run = save_run,
+	},
+	{
+		.words = { "help" },
+		.arguments = help_arguments,
+		.summary = "this list, or the help of a command",
+		.run = help_run,
+	},
+	{ .words = { NULL } },
+};
