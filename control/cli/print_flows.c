@@ -33,49 +33,39 @@ void print_flows(const struct invocation *invocation, const json_t *result)
 	puts(shown < matched ? "; --limit N shows more" : "");
 }
 
-/* How the backend was chosen, by the reason the daemon gives. */
-static void print_choice(const json_t *result)
+static void print_chosen(const struct invocation *invocation, const json_t *result)
 {
-	const char *flow_state = text_member(result, "flow_state", NULL);
-	const char *reason = text_member(result, "reason", "?");
-	const json_t *slot = json_object_get(result, "slot");
+	const char *backend = text_member(result, "backend", NULL);
+	/* Round-robin and least-flows decide when the packet is there, not before. */
+	bool open = !backend && !strcmp(text_member(result, "reason", ""), "hash");
 
-	if (!strcmp(reason, "flow")) {
-		printf("flow      known in the flow table%s%s: it stays where it is\n", flow_state ? ", " : "",
-			flow_state ? flow_state : "");
-		return;
-	}
-	if (!strcmp(reason, "no-vip"))
-		return;
-	puts("flow      not in the flow table: a new one");
-	if (!strcmp(reason, "hash") && json_is_integer(slot))
-		printf("choice    slot %lld of the pool's table\n", (long long)json_integer_value(slot));
-	else if (!strcmp(reason, "no-backend"))
-		puts("choice    none: no backend of the pool takes new flows");
+	fputs("backend   ", stdout);
+	text_put_coloured(invocation->colour, backend ? COLOUR_GOOD : open ? COLOUR_WARN : COLOUR_BAD,
+		backend ? backend : open ? "not settled before the packet comes" : "none");
+	if (backend)
+		printf(", %s, MAC %s", text_member(result, "state", "?"), text_member(result, "mac", "not known"));
+	putchar('\n');
 }
 
 void print_explain(const struct invocation *invocation, const json_t *result)
 {
-	const char *backend = text_member(result, "backend", NULL), *text = text_member(result, "text", NULL);
-	const char *vip = text_member(result, "vip", NULL);
+	const char *vip = text_member(result, "vip", NULL), *flow_state = text_member(result, "flow_state", NULL);
+	const json_t *slot = json_object_get(result, "slot");
 
 	printf("packet    from %s to %s\n", text_member(invocation->params, "source", "?"),
 		text_member(invocation->params, "vip", "?"));
-	if (vip)
+	if (vip) {
 		printf("VIP       %s, pool %s, scheduler %s\n", vip, text_member(result, "pool", "?"),
 			text_member(result, "scheduler", "?"));
-	else
-		puts("VIP       none has this address, protocol and port");
-	print_choice(result);
-	fputs("backend   ", stdout);
-	text_put_coloured(invocation->colour, backend ? COLOUR_GOOD : COLOUR_BAD, backend ? backend : "none");
-	if (backend)
-		printf(", %s, MAC %s", text_member(result, "state", "?"), text_member(result, "mac", "not known"));
-	putchar('\n');
-	if (text) {
-		putchar('\n');
-		text_put(stdout, text);
-		if (!*text || text[strlen(text) - 1] != '\n')
-			putchar('\n');
+		printf("flow      %s%s\n", flow_state ? "in the flow table: " : "not in the flow table",
+			flow_state ? flow_state : "");
+	} else {
+		puts("VIP       none");
 	}
+	if (json_is_integer(slot))
+		printf("slot      %lld\n", (long long)json_integer_value(slot));
+	print_chosen(invocation, result);
+	fputs("why       ", stdout);
+	text_put(stdout, text_member(result, "text", text_member(result, "reason", "?")));
+	putchar('\n');
 }

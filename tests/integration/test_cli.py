@@ -299,11 +299,10 @@ VIP                   Backend        State        Idle
 EXPLAIN = """\
 packet    from 198.51.100.2:40000 to 192.0.2.80:80/tcp
 VIP       192.0.2.80:80/tcp, pool web, scheduler maglev
-flow      not in the flow table: a new one
-choice    slot 4711 of the pool's table
+flow      not in the flow table
+slot      4711
 backend   10.0.0.11, up, MAC 02:00:00:00:00:11
-
-a new flow: slot 4711 of pool web is 10.0.0.11's
+why       A new flow: its hash chooses slot 4711 of the pool's 65537.
 """
 
 
@@ -341,14 +340,15 @@ def test_printing(daemon):
     explain = dict(ANSWERS["explain"])
     for changes, wanted in (
             ({"reason": "flow", "flow_state": "established", "slot": None},
-             "flow      known in the flow table, established: it stays where it is\nbackend   10.0.0.11, up"),
-            ({"reason": "no-backend", "backend": None, "slot": None},
-             "choice    none: no backend of the pool takes new flows\nbackend   none\n"),
-            ({"reason": "no-vip", "backend": None, "vip": None, "slot": None},
-             "VIP       none has this address, protocol and port\nbackend   none\n")):
+             "flow      in the flow table: established\nbackend   10.0.0.11, up, MAC 02:00:00:00:00:11\nwhy "),
+            ({"reason": "hash", "backend": None, "slot": None},
+             "flow      not in the flow table\nbackend   not settled before the packet comes\nwhy "),
+            ({"reason": "no-backend", "backend": None, "slot": None}, "backend   none\nwhy "),
+            ({"reason": "no-vip", "backend": None, "vip": None, "slot": None, "text": None},
+             "VIP       none\nbackend   none\nwhy       no-vip\n")):
         daemon.results["explain"] = {**explain, **changes}
         r = shuntctl("explain", "198.51.100.2:40000", "192.0.2.80:80/tcp", socket=daemon.path)
-        check(f"explain: {changes['reason']}", r.status == 0 and wanted in r.out, r)
+        check(f"explain: {changes['reason']}, backend {changes.get('backend', explain['backend'])}", r.status == 0 and wanted in r.out, r)
     del daemon.results["explain"]
 
     daemon.results["show"] = {"vips": [], "pools": []}
