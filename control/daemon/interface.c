@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The kernel interface, as the kernel's link and address events tell of it. */
+#include "interface.h"
+
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+
+struct interface {
+	struct netlink *netlink;
+	struct netlink_listener events;
+	struct interface_listener *listeners;
+	char name[IF_NAMESIZE];
+	unsigned int index; /* 0: not there */
+	bool up;
+	bool started;
+	bool has_ipv4, has_ipv6;
+};
+
+static void tell(struct interface *interface)
+{
+	if (!interface->started)
+		return;
+	for (struct interface_listener *l = interface->listeners; l; l = l->next) {
+		if (interface->up && l->up)
+			l->up(l->context);
+		if (!interface->up && l->down)
+			l->down(l->context);
+	}
+}
+
+static int note_address(const struct nlmsghdr *message, void *context)
+{
+	struct interface *interface = context;
+	const struct ifaddrmsg *head = mnl_nlmsg_get_payload(message);
+
+	if (message->nlmsg_type != RTM_NEWADDR || head->ifa_index != interface->index)
+		return MNL_CB_OK;
+	if (head->ifa_family == AF_INET)
+		interface->has_ipv4 = true;
+	if (head->ifa_family == AF_INET6 && head->ifa_scope != RT_SCOPE_LINK)
+		interface->has_ipv6 = true;
+	return MNL_CB_OK;
+}
+
+static void read_addresses(struct interface *interface)
+{
+	struct nlmsghdr *message;
+
+	interface->has_ipv4 = interface->has_ipv6 = false;
+	if (!interface->index)
+		return;
+	message = netlink_begin(interface->netlink, RTM_GETADDR, NLM_F_DUMP);
+	mnl_nlmsg_put_extra_header(message, sizeof(struct ifaddrmsg));
+	netlink_query(interface->netlink, message, note_address, interface);
+}
+
+/* The usable state as of now; tells listeners if it changed. */
+static void set_state(struct interface *interface, unsigned int index, bool up)
+{
+	bool moved = index != interface->index && interface->index != 0 && interface->up;
+
+	if (index == interface->index && up == interface->up)
+		return;
+	if (moved || (interface->up && !up)) {
+		log_warning("interface %s %s", interface->name, index ? "went down" : "went away");
+		interface->up = false;
+		tell(interface);
+	}
+	if (index != interface->index) {
+		interface->index = index;
+		read_addresses(interface);
+	}
+	if (up && !interface->up) {
+		interface->up = true;
+		log_info("interface %s is up (index %u)", interface->name, index);
+		tell(interface);
+	}
+}
+
+static const char *link_name(const struct nlmsghdr *message)
+{
+	const struct nlattr *attribute;
+
+	mnl_attr_for_each(attribute, message, sizeof(struct ifinfomsg))
+		if (mnl_attr_get_type(attribute) == IFLA_IFNAME &&
+			mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) >= 0)
+			return mnl_attr_get_str(attribute);
+	return "";
+}
+
+static void note_link(struct interface *interface, const struct nlmsghdr *message)
+{
+	const struct ifinfomsg *head = mnl_nlmsg_get_payload(message);
+	unsigned int index = (unsigned int)head->ifi_index;
+	bool ours = strcmp(link_name(message), interface->name) == 0;
+
+	/* A bridge tells of its ports in the same words with its own family. */
+	if (head->ifi_family != AF_UNSPEC)
+		return;
+	if (message->nlmsg_type == RTM_NEWLINK && ours) {
+		set_state(interface, index, head->ifi_flags & IFF_UP);
+	} else if (index == interface->index) {
+		/* Deleted, moved to another namespace or renamed. */
+		set_state(interface, 0, false);
+	}
+}
+
+static int copy_head(const struct nlmsghdr *message, void *context)
+{
+	memcpy(context, mnl_nlmsg_get_payload(message), sizeof(struct ifinfomsg));
+	return MNL_CB_OK;
+}
+
+static void read_link(struct interface *interface)
+{
+	struct nlmsghdr *message = netlink_begin(interface->netlink, RTM_GETLINK, 0);
+	struct ifinfomsg head = { 0 };
+	int error;
+
+	mnl_nlmsg_put_extra_header(message, sizeof(struct ifinfomsg));
+	mnl_attr_put_strz(message, IFLA_IFNAME, interface->name);
+	error = netlink_query(interface->netlink, message, copy_head, &head);
+	if (error && error != -ENODEV) {
+		log_warning("interface %s can't be asked for: %s", interface->name, strerror(-error));
+		return;
+	}
+	set_state(interface, (unsigned int)head.ifi_index, head.ifi_flags & IFF_UP);
+}
+
+static void on_message(void *context, const struct nlmsghdr *message)
+{
+	struct interface *interface = context;
+
+	switch (message->nlmsg_type) {
+	case RTM_NEWLINK:
+	case RTM_DELLINK:
+		note_link(interface, message);
+		break;
+	case RTM_NEWADDR:
+		note_address(message, interface);
+		break;
+	case RTM_DELADDR:
+		read_addresses(interface);
+		break;
+	}
+}
+
+static void on_lost(void *context)
+{
+	read_link(context);
+	read_addresses(context);
+}
+
+struct interface *interface_open(struct netlink *netlink, const char *name)
+{
+	struct interface *interface = calloc(1, sizeof(*interface));
+
+	if (!interface)
+		return NULL;
+	interface->netlink = netlink;
+	strncpy(interface->name, name, sizeof(interface->name) - 1);
+	interface->events = (struct netlink_listener){ .context = interface, .message = on_message, .lost = on_lost };
+	netlink_listen(netlink, &interface->events);
+	read_link(interface);
+	return interface;
+}
+
+void interface_close(struct interface *interface)
+{
+	free(interface);
+}
+
+void interface_listen(struct interface *interface, struct interface_listener *listener)
+{
+	struct interface_listener **end = &interface->listeners;
+
+	while (*end)
+		end = &(*end)->next;
+	listener->next = NULL;
+	*end = listener;
+}
+
+void interface_start(struct interface *interface)
+{
+	interface->started = true;
+	if (!interface->up)
+		log_warning("interface %s is not there or not up: no neighbours and no checks through it until it is",
+			interface->name);
+	else
+		tell(interface);
+}
+
+const char *interface_name(const struct interface *interface)
+{
+	return interface->name;
+}
+
+unsigned int interface_index(const struct interface *interface)
+{
+	return interface->started && interface->up ? interface->index : 0;
+}
+
+bool interface_has_address(const struct interface *interface, int family)
+{
+	return family == AF_INET ? interface->has_ipv4 : interface->has_ipv6;
+}

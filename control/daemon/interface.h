@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The kernel interface: where the kernel sees all that is not for a VIP, and where neighbours and checks
+ * are. It may come late (the dataplane makes it), go away and come back under another index.
+ */
+#ifndef SHUNT_INTERFACE_H
+#define SHUNT_INTERFACE_H
+
+#include <stdbool.h>
+
+#include "netlink.h"
+
+struct interface;
+
+struct interface_listener {
+	struct interface_listener *next; /* the interface's */
+	void *context;
+	void (*up)(void *context);   /* it is there and up, perhaps under a new index */
+	void (*down)(void *context); /* it went away or down: the kernel has dropped routes and neighbours */
+};
+
+/* name: dpdk.kernel_interface; copied. Listeners hear of an interface that is up already from interface_start(). */
+struct interface *interface_open(struct netlink *netlink, const char *name);
+void interface_close(struct interface *interface);
+void interface_listen(struct interface *interface, struct interface_listener *listener);
+void interface_start(struct interface *interface);
+
+const char *interface_name(const struct interface *interface);
+/* 0 while it is away or down, and before interface_start(). */
+unsigned int interface_index(const struct interface *interface);
+/* Whether it has an address of the family that checks could come from (IPv6: not only link-local). */
+bool interface_has_address(const struct interface *interface, int family);
+
+#endif

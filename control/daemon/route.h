@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Rules and routes that send a check to a VIP through one chosen backend, as the dataplane sends a
+ * client's packet: packets that bear the backend's mark find a table whose only route leads to that
+ * backend, on-link on the kernel interface. One thread.
+ *
+ * All are marked with protocol 83, so that those of a shuntd that was killed are found and removed. Two
+ * rules, one a family, catch packets with a mark whose table is empty (the interface is down): they are
+ * refused and never follow the host's other routes, where a check would measure something else.
+ */
+#ifndef SHUNT_ROUTE_H
+#define SHUNT_ROUTE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "interface.h"
+#include "model.h"
+#include "netlink.h"
+
+#define ROUTE_PROTOCOL 83          /* rtm_protocol and FRA_PROTOCOL of all that is ours */
+#define ROUTE_MARK 0x53480000u     /* | backend id */
+#define ROUTE_MARK_MASK 0xffff0000u
+#define ROUTE_TABLE 5300000u       /* + backend id */
+#define ROUTE_RULE_PRIORITY 5300u  /* of the rules; the catching ones are next after them */
+
+struct routes;
+
+/* Removes what an earlier shuntd left. All are the caller's and outlive it. NULL: no memory. */
+struct routes *route_open(struct netlink *netlink, struct interface *interface, struct model *model);
+/* Removes every rule and route. */
+void route_close(struct routes *routes);
+
+/* A check of this backend goes through it: wanted until route_drop(). Its id and address stay as they are. */
+void route_want(struct routes *routes, const struct backend *backend);
+void route_drop(struct routes *routes, const struct backend *backend);
+
+/*
+ * Ask the kernel where a packet for destination with route_mark() of the backend would go. True if that is the
+ * backend. Else what is missing is put (back) in place and the kernel asked again; false with a text in *why
+ * (static, or valid until the next call) if that did not help either.
+ */
+bool route_ready(struct routes *routes, const struct backend *backend, struct addr destination, const char **why);
+uint32_t route_mark(const struct backend *backend);
+
+/* Add lines on what would keep checks from working (rp_filter, a VIP that is local here, no address). */
+void route_warnings(struct routes *routes, json_t *warnings);
+
+#endif
