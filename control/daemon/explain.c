@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The forwarder's own look-ups (core/forward.h), for a packet that is only thought of. */
+#include "explain.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "forward.h"
+
+/* What the flow asked about looks like to the tables. */
+struct asked {
+	const struct snapshot_vip *vip;
+	struct addr source;
+	uint64_t hash;
+};
+
+static uint32_t backend_at(const struct tables *tables, const struct asked *asked, uint32_t slot_hash)
+{
+	return tables_slot(tables, forward_hash_slot(asked->vip, slot_hash));
+}
+
+static void explain_new(const struct tables *tables, const struct asked *asked, struct explanation *e)
+{
+	const struct snapshot_vip *vip = asked->vip;
+	uint32_t slot_hash = flow_slot_hash(asked->hash);
+
+	if (vip->slot_count == 0) {
+		e->reason = EXPLAIN_NO_BACKEND;
+		return;
+	}
+	e->reason = EXPLAIN_HASH;
+	if (e->scheduler == SCHEDULER_ROUND_ROBIN)
+		return;
+	if (e->scheduler == SCHEDULER_SOURCE_HASH)
+		slot_hash = flow_slot_hash(source_hash(tables_header(tables)->hash_key, asked->source));
+	e->backend = (uint16_t)backend_at(tables, asked, slot_hash);
+	if (e->scheduler == SCHEDULER_LEAST_FLOWS) {
+		e->other = (uint16_t)backend_at(tables, asked, (uint32_t)(asked->hash >> 16));
+		if (e->other == e->backend)
+			e->other = SNAPSHOT_NONE;
+	} else {
+		e->slot = forward_hash_slot(vip, slot_hash) - vip->slot_first;
+	}
+	if (!forward_backend(tables, vip, e->backend)) {
+		e->reason = EXPLAIN_NO_BACKEND;
+		e->backend = SNAPSHOT_NONE;
+	}
+}
+
+/* The flow's word, or 0: in the first bucket, else the second, as the forwarder looks. */
+static uint64_t find_word(const struct tables *tables, const struct asked *asked)
+{
+	struct flow_place place;
+
+	if (!tables->n_buckets)
+		return 0;
+	place = flow_place(asked->hash, asked->vip->vip, tables->n_buckets);
+	for (int i = 0; i < 2; i++) {
+		const struct flow_bucket *bucket = tables_bucket(tables, place.bucket[i]);
+		int index = flow_bucket_find(bucket, place.tag);
+		uint64_t word = index < 0 ? 0 : *(const volatile __u64 *)&bucket->word[index];
+
+		if (word && ((word ^ place.tag) & FLOW_TAG_MASK) == 0)
+			return word;
+	}
+	return 0;
+}
+
+/* Whether the flow's entry decides. */
+static bool explain_entry(const struct tables *tables, const struct asked *asked, struct explanation *e)
+{
+	uint64_t word = find_word(tables, asked);
+
+	if (!flow_word_alive(word, tables->tick, tables_header(tables)->timeout))
+		return false;
+	e->entry = (uint16_t)flow_word_backend(word);
+	e->flow_state = flow_word_state(word);
+	e->idle_s = flow_word_age(word, tables->tick) * FLOW_TICK_S;
+	if (!forward_backend(tables, asked->vip, e->entry))
+		return false;
+	e->reason = EXPLAIN_FLOW;
+	e->backend = e->entry;
+	return true;
+}
+
+struct explanation explain_flow(const void *snapshot, const struct flow_bucket *buckets, uint32_t n_buckets,
+	struct addr source, uint16_t source_port, struct addr destination, uint16_t port, uint8_t protocol,
+	uint64_t now_s)
+{
+	struct explanation e = {
+		.reason = EXPLAIN_NO_VIP,
+		.vip = SNAPSHOT_NONE,
+		.backend = SNAPSHOT_NONE,
+		.other = SNAPSHOT_NONE,
+		.entry = SNAPSHOT_NONE,
+		.slot = EXPLAIN_NO_SLOT,
+	};
+	struct asked asked = { .source = source };
+	struct tables tables;
+
+	memset(&tables, 0, sizeof(tables));
+	tables_open_snapshot(&tables, snapshot);
+	/* The core's tables are to be written to; these are only looked at, and mapped read-only at that. */
+	tables.buckets = (struct flow_bucket *)(uintptr_t)buckets;
+	tables.n_buckets = n_buckets;
+	tables.tick = flow_tick(now_s);
+	asked.vip = vip_lookup(&tables, destination, core_be16(port), protocol);
+	if (!asked.vip)
+		return e;
+	asked.hash = flow_hash(tables_header(&tables)->hash_key, source, destination, core_be16(source_port),
+		core_be16(port), protocol);
+	e.vip = asked.vip->vip;
+	e.slots = asked.vip->slot_count;
+	e.scheduler = (enum scheduler)vip_scheduler(asked.vip);
+	if (!explain_entry(&tables, &asked, &e))
+		explain_new(&tables, &asked, &e);
+	return e;
+}

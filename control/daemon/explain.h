@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Where the forwarder would send a packet of a given flow, and why: the forwarder's own look-ups over its
+ * own tables, changing nothing. Knows ids only; whoever asks puts names to them.
+ */
+#ifndef SHUNT_EXPLAIN_H
+#define SHUNT_EXPLAIN_H
+
+#include <stdint.h>
+
+#include "flow_table.h"
+#include "snapshot.h"
+
+enum explain_reason { EXPLAIN_NO_VIP, EXPLAIN_FLOW, EXPLAIN_HASH, EXPLAIN_NO_BACKEND };
+
+#define EXPLAIN_NO_SLOT 0xffffffffu
+
+struct explanation {
+	enum explain_reason reason;
+	uint16_t vip;         /* id; SNAPSHOT_NONE: no VIP matched */
+	uint16_t backend;     /* id; SNAPSHOT_NONE: none, or not settled before the packet comes */
+	uint16_t other;       /* least-flows: the second candidate beside backend, if it is another; else SNAPSHOT_NONE */
+	uint16_t entry;       /* backend id in the flow's entry, if it has one; else SNAPSHOT_NONE */
+	uint32_t flow_state;  /* enum flow_state of that entry; FLOW_NONE: no entry */
+	uint32_t idle_s;      /* of that entry */
+	uint32_t slot;        /* in the pool's table, or EXPLAIN_NO_SLOT */
+	uint32_t slots;       /* of the pool */
+	enum scheduler scheduler;
+};
+
+/*
+ * snapshot: a checked block. buckets: the forwarder's flow table as it is now, n_buckets 0 for none. port: host
+ * order. now_s: CLOCK_MONOTONIC. For a new flow backend is exact with maglev and source-hash; with least-flows
+ * backend and other are the candidates; with round-robin backend is SNAPSHOT_NONE.
+ */
+struct explanation explain_flow(const void *snapshot, const struct flow_bucket *buckets, uint32_t n_buckets,
+	struct addr source, uint16_t source_port, struct addr destination, uint16_t port, uint8_t protocol,
+	uint64_t now_s);
+
+#endif
