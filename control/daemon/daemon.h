@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The parts of the running daemon, for those who serve operators: RPC handlers and HTTP pages ask them
+ * and translate. main.c makes them and takes them down.
+ */
+#ifndef SHUNT_DAEMON_H
+#define SHUNT_DAEMON_H
+
+#include <event2/event.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config.h"
+#include "counters.h"
+#include "health.h"
+#include "interface.h"
+#include "model.h"
+#include "neighbour.h"
+#include "netlink.h"
+#include "publish.h"
+#include "route.h"
+#include "state.h"
+
+struct daemon {
+	struct event_base *base;
+	const char *config_path;
+	struct config *config; /* as it was read last */
+	struct model *model;
+	struct state *state;
+	struct netlink *netlink;
+	struct interface *interface;
+	struct routes *routes;
+	struct neighbours *neighbours;
+	struct health *health;
+	struct publisher *publisher;
+	struct counters *counters;
+	uint64_t started_s; /* CLOCK_MONOTONIC */
+};
+
+uint64_t daemon_uptime_s(const struct daemon *daemon);
+
+/* What is wrong now: an array of lines for the operator, the caller's. A part that is NULL is left out. */
+json_t *daemon_warnings(const struct daemon *daemon);
+
+/*
+ * Read the configuration file again and make the running set what it says; with dry_run only say what would
+ * change. 0 and *changes, an array of strings, the caller's; or -errno and a line in *error: then nothing is
+ * changed. The forwarder follows by itself: publish_wait() tells when.
+ */
+int daemon_reload(struct daemon *daemon, bool dry_run, json_t **changes, struct error *error);
+
+#endif

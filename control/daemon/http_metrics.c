@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* /metrics: everything that counts or has a state, in Prometheus' text format. Names begin with shunt_. */
+#include <event2/buffer.h>
+#include <string.h>
+
+#include "address.h"
+#include "http.h"
+
+static void put_head(struct evbuffer *out, const char *name, const char *type, const char *help)
+{
+	evbuffer_add_printf(out, "# HELP shunt_%s %s\n# TYPE shunt_%s %s\n", name, help, name, type);
+}
+
+static void put_plain(struct evbuffer *out, const char *name, const char *type, const char *help, double value)
+{
+	put_head(out, name, type, help);
+	evbuffer_add_printf(out, "shunt_%s %.17g\n", name, value);
+}
+
+static void put_process(const struct daemon *daemon, struct evbuffer *out)
+{
+	const struct stats_header *stats = publish_stats(daemon->publisher);
+	const struct flow_table_header *table = publish_flows_header(daemon->publisher);
+
+	put_head(out, "build_info", "gauge", "Version of shuntd.");
+	evbuffer_add_printf(out, "shunt_build_info{version=\"%s\"} 1\n", SHUNT_VERSION);
+	put_plain(out, "uptime_seconds", "gauge", "Since shuntd began.", (double)daemon_uptime_s(daemon));
+	put_plain(out, "dataplane_up", "gauge", "Whether the forwarder is connected and alive.",
+		publish_alive(daemon->publisher));
+	put_plain(out, "snapshot_version", "gauge", "Version of the snapshot in force; 0: none.",
+		(double)publish_version(daemon->publisher));
+	put_plain(out, "flows_active", "gauge", "Flows in use, as the last sweep counted them.",
+		stats ? (double)stats->flows_active : 0);
+	put_plain(out, "flows_closing", "gauge", "Flows that have seen a FIN or RST.",
+		stats ? (double)stats->flows_closing : 0);
+	put_plain(out, "flows_half_open", "gauge", "Flows of which one packet was seen; among the active ones.",
+		stats ? (double)stats->flows_half_open : 0);
+	put_plain(out, "flows_capacity", "gauge", "Flows the table is made for.",
+		table ? (double)table->capacity : (double)daemon->config->flow_capacity);
+}
+
+static void put_counters(const struct daemon *daemon, struct evbuffer *out)
+{
+	put_plain(out, "packets_received_total", "counter", "Packets the workers took in.",
+		(double)counters_received(daemon->counters));
+	put_plain(out, "port_missed_total", "counter", "Packets the ports lost because the workers were behind.",
+		(double)counters_port_missed(daemon->counters));
+	put_head(out, "verdicts_total", "counter", "Packets by what became of them; together they are all received.");
+	for (int i = 0; i < COUNTER_COUNT; i++)
+		if (counter_infos[i].class == COUNTER_CLASS_VERDICT)
+			evbuffer_add_printf(out, "shunt_verdicts_total{verdict=\"%s\"} %llu\n", counter_infos[i].name,
+				(unsigned long long)counters_total(daemon->counters, (enum counter)i));
+	for (int i = 0; i < COUNTER_COUNT; i++) {
+		char name[80];
+
+		if (counter_infos[i].class != COUNTER_CLASS_EVENT)
+			continue;
+		snprintf(name, sizeof(name), "%s_total", counter_infos[i].name);
+		put_plain(out, name, "counter", counter_infos[i].help,
+			(double)counters_total(daemon->counters, (enum counter)i));
+	}
+}
+
+static void put_workers(const struct daemon *daemon, struct evbuffer *out)
+{
+	const struct stats_worker *worker;
+
+	put_head(out, "worker_packets_total", "counter", "Packets a worker took in since the dataplane began.");
+	for (uint32_t i = 0; (worker = publish_worker(daemon->publisher, i)); i++)
+		evbuffer_add_printf(out, "shunt_worker_packets_total{core=\"%u\"} %llu\n", worker->core,
+			(unsigned long long)worker->received);
+	put_head(out, "worker_busy_ratio", "gauge", "Receive bursts of the last second that brought something.");
+	for (uint32_t i = 0; (worker = publish_worker(daemon->publisher, i)); i++)
+		evbuffer_add_printf(out, "shunt_worker_busy_ratio{core=\"%u\"} %.4f\n", worker->core,
+			counters_worker_rates(daemon->counters, i).busy_percent / 100);
+}
+
+static void put_ports(const struct daemon *daemon, struct evbuffer *out)
+{
+	const struct stats_header *stats = publish_stats(daemon->publisher);
+	uint32_t n = stats ? stats->n_ports : 0;
+
+	if (n > SNAPSHOT_MAX_PORTS)
+		n = SNAPSHOT_MAX_PORTS;
+	put_head(out, "port_up", "gauge", "Whether the port has a link.");
+	for (uint32_t i = 0; i < n; i++)
+		evbuffer_add_printf(out, "shunt_port_up{port=\"%u\"} %u\n", i, stats->port[i].link_up);
+	put_head(out, "port_rx_errors_total", "counter", "Receive errors of the port.");
+	for (uint32_t i = 0; i < n; i++)
+		evbuffer_add_printf(out, "shunt_port_rx_errors_total{port=\"%u\"} %llu\n", i,
+			(unsigned long long)stats->port[i].rx_errors);
+	put_head(out, "port_tx_errors_total", "counter", "Transmit errors of the port.");
+	for (uint32_t i = 0; i < n; i++)
+		evbuffer_add_printf(out, "shunt_port_tx_errors_total{port=\"%u\"} %llu\n", i,
+			(unsigned long long)stats->port[i].tx_errors);
+}
+
+/* Pool names hold no character that would have to be escaped, addresses neither. */
+static double vip_packets(const struct vip *vip)
+{
+	return (double)vip->traffic.packets;
+}
+
+static double vip_bytes(const struct vip *vip)
+{
+	return (double)vip->traffic.bytes;
+}
+
+static double vip_new_flows(const struct vip *vip)
+{
+	return (double)vip->traffic.new_flows;
+}
+
+static double vip_active(const struct vip *vip)
+{
+	return vip->active_flows;
+}
+
+static void put_vips(const struct daemon *daemon, struct evbuffer *out)
+{
+	static const struct {
+		const char *name, *type, *help;
+		double (*value)(const struct vip *vip);
+	} values[] = {
+		{ "vip_flows_active", "gauge", "Flows in use, by VIP.", vip_active },
+		{ "vip_packets_total", "counter", "Packets to the VIP that were sent to a backend.", vip_packets },
+		{ "vip_bytes_total", "counter", "Bytes of frames to the VIP that were sent to a backend.", vip_bytes },
+		{ "vip_new_flows_total", "counter", "Flows to the VIP that began.", vip_new_flows },
+	};
+	char vip[ADDRESS_VIP_TEXT];
+
+	for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++) {
+		put_head(out, values[i].name, values[i].type, values[i].help);
+		for (const struct vip *v = model_vips(daemon->model); v; v = v->next)
+			evbuffer_add_printf(out, "shunt_%s{vip=\"%s\",pool=\"%s\"} %.17g\n", values[i].name,
+				address_print_vip(v->address, v->protocol, v->port, vip), v->pool->name,
+				values[i].value(v));
+	}
+}
+
+static double backend_up(const struct backend *backend)
+{
+	return model_backend_state(backend) == STATE_UP;
+}
+
+static double backend_healthy(const struct backend *backend)
+{
+	return backend->healthy;
+}
+
+static double backend_weight(const struct backend *backend)
+{
+	return backend->weight;
+}
+
+static double backend_active(const struct backend *backend)
+{
+	return backend->active_flows;
+}
+
+static double backend_closing(const struct backend *backend)
+{
+	return backend->closing_flows;
+}
+
+static double backend_packets(const struct backend *backend)
+{
+	return (double)backend->traffic.packets;
+}
+
+static double backend_bytes(const struct backend *backend)
+{
+	return (double)backend->traffic.bytes;
+}
+
+static double backend_new_flows(const struct backend *backend)
+{
+	return (double)backend->traffic.new_flows;
+}
+
+static void put_backends(const struct daemon *daemon, struct evbuffer *out)
+{
+	static const struct {
+		const char *name, *type, *help;
+		double (*value)(const struct backend *backend);
+	} values[] = {
+		{ "backend_up", "gauge", "Whether the backend takes new flows as far as state goes.", backend_up },
+		{ "backend_healthy", "gauge", "The last judgement of its check.", backend_healthy },
+		{ "backend_weight", "gauge", "Its share of new flows.", backend_weight },
+		{ "backend_flows_active", "gauge", "Flows in use, by backend.", backend_active },
+		{ "backend_flows_closing", "gauge", "Flows that have seen a FIN or RST, by backend.", backend_closing },
+		{ "backend_packets_total", "counter", "Packets sent to the backend.", backend_packets },
+		{ "backend_bytes_total", "counter", "Bytes of frames sent to the backend.", backend_bytes },
+		{ "backend_new_flows_total", "counter", "Flows that began on the backend.", backend_new_flows },
+	};
+	char address[ADDRESS_TEXT];
+
+	for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++) {
+		put_head(out, values[i].name, values[i].type, values[i].help);
+		for (const struct pool *p = model_pools(daemon->model); p; p = p->next)
+			for (const struct backend *b = p->backends; b; b = b->next)
+				if (!b->removed)
+					evbuffer_add_printf(out, "shunt_%s{pool=\"%s\",backend=\"%s\"} %.17g\n",
+						values[i].name, p->name, address_print(b->address, address),
+						values[i].value(b));
+	}
+}
+
+void http_put_metrics(const struct daemon *daemon, struct evbuffer *out)
+{
+	counters_refresh(daemon->counters);
+	put_process(daemon, out);
+	put_counters(daemon, out);
+	put_workers(daemon, out);
+	put_ports(daemon, out);
+	put_vips(daemon, out);
+	put_backends(daemon, out);
+}

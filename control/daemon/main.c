@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* shuntd: the control daemon. Arguments, signals, and the parts brought up in order and down in reverse. */
+#include <errno.h>
+#include <event2/event.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "daemon.h"
+#include "http.h"
+#include "log.h"
+#include "notify.h"
+#include "rpc.h"
+
+#define CONFIG_PATH "/etc/shunt/shunt.conf"
+#define DESCRIPTORS 65536 /* wanted: one for each check under way and each client */
+
+enum exit_status { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2 };
+
+struct program {
+	struct daemon daemon;
+	struct rpc_server *rpc;
+	struct http_server *http;
+	struct event *stop[2];
+	struct event *reload;
+	struct event *watchdog;
+};
+
+static void print_help(void)
+{
+	printf("Usage: shuntd [-c FILE]\n"
+	       "The control daemon of shunt: configuration, health checks, neighbours, and the operators' socket.\n\n"
+	       "  -c, --config FILE  configuration (default " CONFIG_PATH ")\n"
+	       "  -v, --verbose      log more\n"
+	       "  -h, --help         print this and leave\n"
+	       "  -V, --version      print the version and leave\n\n"
+	       "SIGHUP reads the configuration again, SIGTERM and SIGINT stop. Stays in the foreground. See shuntd(8).\n");
+}
+
+/* 0 to go on; else the process is done, with *status. */
+static int read_arguments(int argc, char **argv, const char **path, enum exit_status *status)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int option;
+
+	*path = CONFIG_PATH;
+	*status = EXIT_DONE;
+	while ((option = getopt_long(argc, argv, "c:vhV", options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			*path = optarg;
+			break;
+		case 'v':
+			log_level(LOG_DEBUG);
+			break;
+		case 'h':
+			print_help();
+			return -1;
+		case 'V':
+			printf("shuntd %s\n", SHUNT_VERSION);
+			return -1;
+		default: /* getopt_long() has said what is wrong */
+			*status = EXIT_USAGE;
+			return -1;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "shuntd: unexpected argument \"%s\"; shuntd --help says more\n", argv[optind]);
+		*status = EXIT_USAGE;
+		return -1;
+	}
+	return 0;
+}
+
+static void on_stop(evutil_socket_t signal_number, short what, void *context)
+{
+	struct program *program = context;
+
+	(void)what;
+	log_info("stopping on %s", signal_number == SIGTERM ? "SIGTERM" : "SIGINT");
+	event_base_loopbreak(program->daemon.base);
+}
+
+static void log_lines(json_t *lines, const char *before)
+{
+	json_t *line;
+	size_t i;
+
+	json_array_foreach(lines, i, line)
+		log_notice("%s%s", before, json_string_value(line));
+}
+
+static void on_reload(evutil_socket_t signal_number, short what, void *context)
+{
+	struct program *program = context;
+	struct error error;
+	json_t *changes;
+
+	(void)signal_number;
+	(void)what;
+	notify_reloading();
+	if (daemon_reload(&program->daemon, false, &changes, &error) == 0) {
+		log_lines(changes, "reload: ");
+		if (json_array_size(changes) == 0)
+			log_info("reload: nothing has changed");
+		json_decref(changes);
+	} else {
+		log_error("reload: %s: the running set stays as it is", error.text);
+	}
+	notify_ready();
+}
+
+static void on_watchdog(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd;
+	(void)what;
+	(void)context;
+	notify_watchdog();
+}
+
+static int add_signals(struct program *program)
+{
+	struct event_base *base = program->daemon.base;
+	uint32_t watchdog_ms = notify_watchdog_interval_ms();
+	struct timeval interval = { .tv_sec = watchdog_ms / 1000, .tv_usec = watchdog_ms % 1000 * 1000 };
+
+	program->stop[0] = evsignal_new(base, SIGTERM, on_stop, program);
+	program->stop[1] = evsignal_new(base, SIGINT, on_stop, program);
+	program->reload = evsignal_new(base, SIGHUP, on_reload, program);
+	program->watchdog = event_new(base, -1, EV_PERSIST, on_watchdog, program);
+	if (!program->stop[0] || !program->stop[1] || !program->reload || !program->watchdog)
+		return -ENOMEM;
+	if (event_add(program->stop[0], NULL) < 0 || event_add(program->stop[1], NULL) < 0 ||
+		event_add(program->reload, NULL) < 0 || (watchdog_ms && event_add(program->watchdog, &interval) < 0))
+		return -ENOMEM;
+	return 0;
+}
+
+static void free_event(struct event *event)
+{
+	if (event)
+		event_free(event);
+}
+
+/* Checks and clients are limited by memory and not by the shell's idea of how many files one opens. */
+static void raise_limits(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* Only to keep many checks and questions out of step: nothing secret hangs on it. */
+static void seed_random(void)
+{
+	unsigned int seed = (unsigned int)time(NULL);
+
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)
+		seed ^= (unsigned int)clock();
+	srandom(seed);
+}
+
+static void log_of_libevent(int severity, const char *text)
+{
+	log_write(severity >= EVENT_LOG_WARN ? LOG_WARNING : LOG_DEBUG, "libevent: %s", text);
+}
+
+/* What others must not lose by our start: configuration right, socket and state directory free. */
+static int open_model(struct daemon *daemon, struct error *error)
+{
+	const struct config *config;
+	json_t *notes = NULL;
+	int result = config_load(daemon->config_path, &daemon->config, error);
+
+	if (result)
+		return result;
+	config = daemon->config;
+	result = rpc_check_path(config->control_socket, error);
+	if (result)
+		return result;
+	daemon->model = model_new();
+	if (!daemon->model)
+		return error_set(error, ENOMEM, "no memory");
+	result = state_open(config->control_state, daemon->model, &daemon->state, error);
+	if (!result)
+		result = state_start(daemon->state, config, &notes, error);
+	log_lines(notes, "");
+	json_decref(notes);
+	return result;
+}
+
+static int open_world(struct daemon *daemon, struct error *error)
+{
+	const struct config *config = daemon->config;
+
+	daemon->netlink = netlink_open(daemon->base);
+	if (daemon->netlink)
+		daemon->interface = interface_open(daemon->netlink, config->kernel_interface);
+	if (daemon->interface)
+		daemon->routes = route_open(daemon->netlink, daemon->interface, daemon->model);
+	if (daemon->routes)
+		daemon->neighbours = neighbour_open(daemon->base, daemon->netlink, daemon->interface, daemon->model);
+	if (daemon->neighbours)
+		daemon->health = health_open(daemon->base, daemon->model, daemon->routes);
+	if (daemon->health)
+		daemon->publisher = publish_new(daemon->base, daemon->model, daemon->state, config);
+	if (daemon->publisher)
+		daemon->counters = counters_open(daemon->base, daemon->model, daemon->publisher, config->control_state);
+	if (!daemon->counters || state_keep(daemon->state, daemon->base) < 0)
+		return error_set(error, ENOMEM, "no memory");
+	return 0;
+}
+
+static int open_all(struct program *program, struct error *error)
+{
+	struct daemon *daemon = &program->daemon;
+	const struct config *config;
+	int result = open_model(daemon, error);
+
+	if (result)
+		return result;
+	config = daemon->config;
+	daemon->base = event_base_new();
+	if (!daemon->base || add_signals(program) < 0)
+		return error_set(error, ENOMEM, "no memory");
+	result = open_world(daemon, error);
+	if (!result)
+		result = rpc_open(daemon, config->control_socket, config->control_group, &program->rpc, error);
+	if (!result && config->control_http[0])
+		result = http_open(daemon, config->control_http, &program->http, error);
+	if (!result)
+		interface_start(daemon->interface);
+	return result;
+}
+
+static void close_all(struct program *program)
+{
+	struct daemon *daemon = &program->daemon;
+
+	http_close(program->http);
+	rpc_close(program->rpc);
+	counters_close(daemon->counters);
+	if (daemon->publisher)
+		publish_free(daemon->publisher);
+	health_close(daemon->health);
+	neighbour_close(daemon->neighbours);
+	route_close(daemon->routes);
+	interface_close(daemon->interface);
+	netlink_close(daemon->netlink);
+	free_event(program->watchdog);
+	free_event(program->reload);
+	free_event(program->stop[1]);
+	free_event(program->stop[0]);
+	if (daemon->state) {
+		state_keep(daemon->state, NULL);
+		state_close(daemon->state);
+	}
+	if (daemon->model)
+		model_free(daemon->model);
+	if (daemon->base)
+		event_base_free(daemon->base);
+	if (daemon->config)
+		config_free(daemon->config);
+}
+
+static void run(struct program *program)
+{
+	struct daemon *daemon = &program->daemon;
+	struct model_counts counts = model_count(daemon->model);
+	struct error error;
+
+	log_info("version %s: %u VIPs, %u pools, %u backends; listening on %s", SHUNT_VERSION, counts.vips, counts.pools,
+		counts.backends, daemon->config->control_socket);
+	notify_ready();
+	notify_status("%u VIPs, %u pools, %u backends", counts.vips, counts.pools, counts.backends);
+	event_base_dispatch(daemon->base);
+	notify_stopping();
+	/* Totals up to the last moment. */
+	counters_refresh(daemon->counters);
+	if (state_save(daemon->state, &error) < 0)
+		log_error("%s", error.text);
+}
+
+int main(int argc, char **argv)
+{
+	struct program program = { 0 };
+	enum exit_status status;
+	struct timespec now;
+	struct error error;
+
+	log_init("shuntd");
+	if (read_arguments(argc, argv, &program.daemon.config_path, &status) < 0)
+		return status;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	program.daemon.started_s = (uint64_t)now.tv_sec;
+	signal(SIGPIPE, SIG_IGN);
+	raise_limits();
+	seed_random();
+	notify_init();
+	event_set_log_callback(log_of_libevent);
+	if (open_all(&program, &error) == 0) {
+		run(&program);
+	} else {
+		log_error("%s", error.text);
+		status = EXIT_REFUSED;
+	}
+	close_all(&program);
+	return status;
+}

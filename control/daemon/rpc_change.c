@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Methods that change the running set: each is one call of the model. */
+#include <errno.h>
+
+#include "rpc_method.h"
+
+#define DEFAULT_WEIGHT 100
+
+enum rpc_outcome rpc_vip_add(struct rpc_call *call)
+{
+	const struct vip_spec *vip = &rpc_get(call, "vip")->vip;
+	struct error error;
+
+	return rpc_changed(call,
+		model_vip_add(call->daemon->model, vip->address, vip->protocol, vip->port, rpc_get_text(call, "pool"),
+			&error),
+		&error);
+}
+
+enum rpc_outcome rpc_vip_del(struct rpc_call *call)
+{
+	const struct vip_spec *vip = &rpc_get(call, "vip")->vip;
+	struct error error;
+
+	return rpc_changed(call,
+		model_vip_del(call->daemon->model, vip->address, vip->protocol, vip->port, &error), &error);
+}
+
+enum rpc_outcome rpc_pool_add(struct rpc_call *call)
+{
+	const char *scheduler = rpc_get_text(call, "scheduler");
+	const struct rpc_value *check_json = rpc_get(call, "check");
+	int number = scheduler ? scheduler_from_name(scheduler) : SCHEDULER_MAGLEV;
+	struct error error;
+	struct check check;
+
+	if (config_check_from_json(check_json->given ? check_json->object : NULL, &check, &error) < 0)
+		return rpc_fail(call, RPC_INVALID_PARAMS, -EINVAL, "%s", error.text);
+	return rpc_changed(call,
+		model_pool_add(call->daemon->model, rpc_get_text(call, "pool"), (enum scheduler)number, &check, &error),
+		&error);
+}
+
+enum rpc_outcome rpc_pool_del(struct rpc_call *call)
+{
+	struct error error;
+
+	return rpc_changed(call, model_pool_del(call->daemon->model, rpc_get_text(call, "pool"), &error), &error);
+}
+
+enum rpc_outcome rpc_backend_add(struct rpc_call *call)
+{
+	const struct rpc_value *weight = rpc_get(call, "weight"), *mac = rpc_get(call, "mac");
+	struct error error;
+
+	return rpc_changed(call,
+		model_backend_add(call->daemon->model, rpc_get_text(call, "pool"), rpc_get(call, "address")->address,
+			weight->given ? (uint16_t)weight->number : DEFAULT_WEIGHT, mac->given ? &mac->mac : NULL, &error),
+		&error);
+}
+
+enum rpc_outcome rpc_backend_del(struct rpc_call *call)
+{
+	struct error error;
+
+	return rpc_changed(call,
+		model_backend_del(call->daemon->model, rpc_get_text(call, "pool"), rpc_get(call, "address")->address,
+			&error),
+		&error);
+}
+
+enum rpc_outcome rpc_backend_set(struct rpc_call *call)
+{
+	struct error error;
+
+	return rpc_changed(call,
+		model_backend_set(call->daemon->model, rpc_get_text(call, "pool"), rpc_get(call, "address")->address,
+			(uint16_t)rpc_get(call, "weight")->number, &error),
+		&error);
+}
+
+enum rpc_outcome rpc_disable(struct rpc_call *call)
+{
+	struct error error;
+
+	return rpc_changed(call,
+		model_disable(call->daemon->model, rpc_get_text(call, "pool"), rpc_get(call, "address")->address, &error),
+		&error);
+}
+
+enum rpc_outcome rpc_enable(struct rpc_call *call)
+{
+	struct error error;
+
+	return rpc_changed(call,
+		model_enable(call->daemon->model, rpc_get_text(call, "pool"), rpc_get(call, "address")->address, &error),
+		&error);
+}
+
+enum rpc_outcome rpc_drain(struct rpc_call *call)
+{
+	struct error error;
+
+	return rpc_changed(call,
+		model_drain(call->daemon->model, rpc_get_text(call, "pool"), rpc_get(call, "address")->address, &error),
+		&error);
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* One client of the operators' socket. */
+#include "rpc_connection.h"
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "rpc_method.h"
+#include "rpc_request.h"
+
+#define REQUESTS_A_TURN 16       /* before other clients get their turn */
+#define UNREAD_LIMIT (64 * 1024) /* bytes of replies not read yet: no further request is worked on */
+
+struct rpc_connection {
+	struct daemon *daemon;
+	struct bufferevent *stream;
+	struct event *turn;           /* goes on with lines that wait */
+	struct rpc_request *request;  /* being worked on, or NULL */
+	size_t searched;              /* bytes of input known to hold no end of line */
+	bool may_change;
+	bool working;                 /* in rpc_request_begin() */
+	bool ended;                   /* the client sends no more; what has come in is still worked on */
+	bool closing;                 /* nothing more is worked on; closed when all is written */
+	void (*closed)(void *context, struct rpc_connection *connection);
+	void *context;
+};
+
+static void end(struct rpc_connection *c)
+{
+	void (*closed)(void *context, struct rpc_connection *connection) = c->closed;
+
+	closed(c->context, c);
+	rpc_connection_free(c);
+}
+
+static size_t unread(const struct rpc_connection *c)
+{
+	return evbuffer_get_length(bufferevent_get_output(c->stream));
+}
+
+static void send_reply(struct rpc_connection *c, json_t *reply)
+{
+	char *text = json_dumps(reply, JSON_COMPACT);
+
+	json_decref(reply);
+	/* Without memory for a reply the client would wait for ever: it hears the end of the connection instead. */
+	if (!text || bufferevent_write(c->stream, text, strlen(text)) < 0 || bufferevent_write(c->stream, "\n", 1) < 0)
+		c->closing = true;
+	free(text);
+}
+
+static void go_on_later(struct rpc_connection *c)
+{
+	event_active(c->turn, EV_TIMEOUT, 0);
+}
+
+static void on_reply(void *context, json_t *reply)
+{
+	struct rpc_connection *c = context;
+
+	c->request = NULL;
+	if (reply)
+		send_reply(c, reply);
+	if (!c->working)
+		go_on_later(c);
+}
+
+/* The next line without its end, to be freed; NULL: none is complete yet. */
+static char *next_line(struct rpc_connection *c, size_t *length)
+{
+	struct evbuffer *input = bufferevent_get_input(c->stream);
+	size_t size = evbuffer_get_length(input);
+	struct evbuffer_ptr from, at;
+	char *line;
+
+	if (size == c->searched || evbuffer_ptr_set(input, &from, c->searched, EVBUFFER_PTR_SET) < 0)
+		return NULL;
+	at = evbuffer_search(input, "\n", 1, &from);
+	if (at.pos < 0) {
+		c->searched = size;
+		return NULL;
+	}
+	c->searched = 0;
+	*length = (size_t)at.pos;
+	if (*length > RPC_LINE_LIMIT)
+		return NULL; /* refused by the length of the input, below */
+	line = malloc(*length + 1);
+	if (!line || evbuffer_remove(input, line, *length) < 0) {
+		free(line);
+		return NULL;
+	}
+	line[*length] = '\0';
+	evbuffer_drain(input, 1);
+	return line;
+}
+
+static void refuse_line(struct rpc_connection *c)
+{
+	struct evbuffer *input = bufferevent_get_input(c->stream);
+
+	evbuffer_drain(input, evbuffer_get_length(input));
+	c->searched = 0;
+	c->closing = true;
+	send_reply(c, rpc_error_reply(RPC_INVALID_REQUEST, "a request of more than 1 MiB"));
+}
+
+static bool is_blank(const char *line, size_t length)
+{
+	return strspn(line, " \t\r") >= length;
+}
+
+/* Work on what has come in. May end the connection. */
+static void work(struct rpc_connection *c)
+{
+	int done = 0;
+
+	while (!c->request && !c->closing && unread(c) < UNREAD_LIMIT) {
+		size_t length;
+		char *line;
+
+		if (done++ == REQUESTS_A_TURN) {
+			go_on_later(c);
+			return;
+		}
+		line = next_line(c, &length);
+		if (!line) {
+			if (evbuffer_get_length(bufferevent_get_input(c->stream)) > RPC_LINE_LIMIT)
+				refuse_line(c);
+			c->closing |= c->ended;
+			break;
+		}
+		if (!is_blank(line, length)) {
+			c->working = true;
+			c->request = rpc_request_begin(c->daemon, c->may_change, line, length, on_reply, c);
+			c->working = false;
+		}
+		free(line);
+	}
+	if (c->closing) {
+		bufferevent_disable(c->stream, EV_READ);
+		if (!c->request && unread(c) == 0)
+			end(c);
+	}
+}
+
+static void on_turn(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd;
+	(void)what;
+	work(context);
+}
+
+static void on_read(struct bufferevent *stream, void *context)
+{
+	(void)stream;
+	work(context);
+}
+
+/* All that was to be written is. */
+static void on_written(struct bufferevent *stream, void *context)
+{
+	(void)stream;
+	work(context);
+}
+
+static void on_event(struct bufferevent *stream, short what, void *context)
+{
+	struct rpc_connection *c = context;
+
+	(void)stream;
+	/* Whoever only closed its sending side still wants the answers to what it sent. */
+	if ((what & BEV_EVENT_EOF) && (what & BEV_EVENT_READING)) {
+		c->ended = true;
+		work(c);
+		return;
+	}
+	if (what & BEV_EVENT_TIMEOUT)
+		log_notice("a client of the socket has read nothing for %d s: closed", RPC_WRITE_S);
+	end(c);
+}
+
+struct rpc_connection *rpc_connection_new(struct daemon *daemon, evutil_socket_t fd, bool may_change,
+	void (*closed)(void *context, struct rpc_connection *connection), void *context)
+{
+	struct timeval patience = { .tv_sec = RPC_WRITE_S };
+	struct rpc_connection *c = calloc(1, sizeof(*c));
+
+	if (!c || evutil_make_socket_nonblocking(fd) < 0) {
+		free(c);
+		close(fd);
+		return NULL;
+	}
+	c->daemon = daemon;
+	c->may_change = may_change;
+	c->closed = closed;
+	c->context = context;
+	c->stream = bufferevent_socket_new(daemon->base, fd, BEV_OPT_CLOSE_ON_FREE);
+	if (!c->stream) {
+		free(c);
+		close(fd);
+		return NULL;
+	}
+	c->turn = event_new(daemon->base, -1, 0, on_turn, c);
+	if (!c->turn) {
+		rpc_connection_free(c);
+		return NULL;
+	}
+	bufferevent_setcb(c->stream, on_read, on_written, on_event, c);
+	/* Enough for one line too long; beyond that the client waits in its own write. */
+	bufferevent_setwatermark(c->stream, EV_READ, 0, RPC_LINE_LIMIT + 4096);
+	bufferevent_set_timeouts(c->stream, NULL, &patience);
+	bufferevent_enable(c->stream, EV_READ | EV_WRITE);
+	return c;
+}
+
+void rpc_connection_free(struct rpc_connection *c)
+{
+	if (c->request)
+		rpc_request_cancel(c->request);
+	if (c->turn)
+		event_free(c->turn);
+	bufferevent_free(c->stream);
+	free(c);
+}

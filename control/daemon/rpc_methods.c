@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The one table of methods, and "help", which tells of it. */
+#include "rpc_method.h"
+
+#define REQUIRED true
+#define OPTIONAL false
+
+#define POOL_HELP "name of the pool"
+#define ONLY_POOL { "pool", RPC_TEXT, OPTIONAL, .help = "only in this pool; without it in every pool that has it" }
+#define ADDRESS { "address", RPC_ADDRESS, REQUIRED, .help = "of the backend" }
+#define WEIGHT_HELP "share of new flows; 0: none"
+#define VIP_HELP "as 192.0.2.80:80/tcp or [2001:db8::80]:53/udp; port 0: every port"
+
+const struct rpc_method rpc_methods[] = {
+	{ "status", RPC_READ, { { NULL } }, rpc_status, "versions, path, ports, workers, flows, what is wrong" },
+	{ "show", RPC_READ,
+		{ { "what", RPC_CHOICE, OPTIONAL, .choices = "vips|pools|backends", .help = "only these" },
+			{ "stats", RPC_FLAG, OPTIONAL, .help = "totals; they are always there" },
+			{ "rate", RPC_FLAG, OPTIONAL, .help = "packets, bytes and new flows a second" } },
+		rpc_show, "the running set: VIPs, pools and their backends" },
+	{ "vip.add", RPC_CHANGE,
+		{ { "vip", RPC_VIP, REQUIRED, .help = VIP_HELP }, { "pool", RPC_TEXT, REQUIRED, .help = POOL_HELP } },
+		rpc_vip_add, "serve a VIP from a pool" },
+	{ "vip.del", RPC_CHANGE, { { "vip", RPC_VIP, REQUIRED, .help = VIP_HELP } }, rpc_vip_del,
+		"serve a VIP no more" },
+	{ "pool.add", RPC_CHANGE,
+		{ { "pool", RPC_TEXT, REQUIRED, .help = POOL_HELP },
+			{ "scheduler", RPC_CHOICE, OPTIONAL, .choices = "maglev|source-hash|round-robin|least-flows",
+				.help = "how a new flow finds its backend; maglev" },
+			{ "check", RPC_OBJECT, OPTIONAL, .help = "type, via, port, interval, timeout, rise, fall, as in shunt.conf" } },
+		rpc_pool_add, "make a pool, without backends" },
+	{ "pool.del", RPC_CHANGE, { { "pool", RPC_TEXT, REQUIRED, .help = POOL_HELP } }, rpc_pool_del,
+		"remove a pool that no VIP uses" },
+	{ "backend.add", RPC_CHANGE,
+		{ { "pool", RPC_TEXT, REQUIRED, .help = POOL_HELP }, ADDRESS,
+			{ "weight", RPC_NUMBER, OPTIONAL, .max = 65535, .help = WEIGHT_HELP "; 100" },
+			{ "mac", RPC_MAC, OPTIONAL, .help = "to pin it; else the neighbour table is asked" } },
+		rpc_backend_add, "put a backend into a pool" },
+	{ "backend.del", RPC_CHANGE, { { "pool", RPC_TEXT, REQUIRED, .help = POOL_HELP }, ADDRESS }, rpc_backend_del,
+		"take a backend out of a pool; its flows go on" },
+	{ "backend.set", RPC_CHANGE,
+		{ { "pool", RPC_TEXT, REQUIRED, .help = POOL_HELP }, ADDRESS,
+			{ "weight", RPC_NUMBER, REQUIRED, .max = 65535, .help = WEIGHT_HELP } },
+		rpc_backend_set, "change a backend's weight" },
+	{ "disable", RPC_CHANGE, { ADDRESS, ONLY_POOL }, rpc_disable, "take a backend out at once, with its flows" },
+	{ "enable", RPC_CHANGE, { ADDRESS, ONLY_POOL }, rpc_enable, "end a disable or a drain" },
+	{ "drain", RPC_CHANGE, { ADDRESS, ONLY_POOL }, rpc_drain, "no new flows for a backend; those it has stay" },
+	{ "counters", RPC_READ, { { "help", RPC_FLAG, OPTIONAL, .help = "each with its help and class" } }, rpc_counters,
+		"every verdict, drop reason and event" },
+	{ "flows", RPC_READ,
+		{ { "vip", RPC_VIP, OPTIONAL, .help = "only this VIP's" },
+			{ "backend", RPC_ADDRESS, OPTIONAL, .help = "only this backend's" },
+			{ "limit", RPC_NUMBER, OPTIONAL, .max = 100000, .help = "show so many; 100" } },
+		rpc_flows, "what the flow table holds" },
+	{ "explain", RPC_READ,
+		{ { "source", RPC_ENDPOINT, REQUIRED, .help = "the client, as 198.51.100.2:40000" },
+			{ "vip", RPC_VIP, REQUIRED, .help = VIP_HELP } },
+		rpc_explain, "which backend a flow gets, and why" },
+	{ "reload", RPC_CHANGE, { { "dry_run", RPC_FLAG, OPTIONAL, .help = "only say what would change" } }, rpc_reload,
+		"make the running set what the configuration file says" },
+	/* Not for everybody: the file is read with the daemon's rights. */
+	{ "check", RPC_CHANGE, { { "file", RPC_TEXT, REQUIRED, .help = "absolute path" } }, rpc_check,
+		"is this configuration file right" },
+	{ "save", RPC_READ, { { NULL } }, rpc_save, "the running set as a configuration file" },
+	{ "help", RPC_READ, { { NULL } }, rpc_help, "the methods and their parameters" },
+	{ NULL },
+};
+
+static const char *type_name(enum rpc_type type)
+{
+	static const char *const names[] = {
+		[RPC_TEXT] = "string",
+		[RPC_CHOICE] = "string",
+		[RPC_FLAG] = "boolean",
+		[RPC_NUMBER] = "number",
+		[RPC_ADDRESS] = "address",
+		[RPC_ENDPOINT] = "address:port",
+		[RPC_VIP] = "address:port/protocol",
+		[RPC_MAC] = "MAC address",
+		[RPC_OBJECT] = "object",
+	};
+
+	return names[type];
+}
+
+static json_t *params_help(const struct rpc_method *method)
+{
+	json_t *params = json_array();
+
+	for (const struct rpc_param *p = method->params; p->name; p++) {
+		json_t *param = json_pack("{s:s,s:s,s:b,s:s}", "name", p->name, "type", type_name(p->type), "required",
+			p->required, "help", p->help);
+
+		if (p->choices)
+			json_object_set_new(param, "choices", json_string(p->choices));
+		json_array_append_new(params, param);
+	}
+	return params;
+}
+
+enum rpc_outcome rpc_help(struct rpc_call *call)
+{
+	json_t *methods = json_array();
+
+	for (const struct rpc_method *m = rpc_methods; m->name; m++)
+		json_array_append_new(methods,
+			json_pack("{s:s,s:b,s:s,s:o}", "name", m->name, "changes", m->permission == RPC_CHANGE, "help",
+				m->help, "params", params_help(m)));
+	call->result = json_pack("{s:o}", "methods", methods);
+	return RPC_DONE;
+}

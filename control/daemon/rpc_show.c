@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Method "show": the running set as one object. */
+#include <math.h>
+#include <string.h>
+
+#include "rpc_method.h"
+
+static void put_traffic(json_t *object, const struct traffic *traffic)
+{
+	json_object_set_new(object, "packets", json_integer((json_int_t)traffic->packets));
+	json_object_set_new(object, "bytes", json_integer((json_int_t)traffic->bytes));
+	json_object_set_new(object, "new_flows", json_integer((json_int_t)traffic->new_flows));
+}
+
+static void put_rates(json_t *object, struct rates rates)
+{
+	json_object_set_new(object, "packets_per_second", json_real(round(rates.packets_per_second * 10) / 10));
+	json_object_set_new(object, "bytes_per_second", json_real(round(rates.bytes_per_second * 10) / 10));
+	json_object_set_new(object, "new_flows_per_second", json_real(round(rates.new_flows_per_second * 10) / 10));
+}
+
+static json_t *show_vip(const struct daemon *daemon, const struct vip *vip, bool rate)
+{
+	char address[ADDRESS_TEXT];
+	json_t *object = json_pack("{s:s,s:s,s:i,s:s,s:i}", "address", address_print(vip->address, address), "protocol",
+		address_protocol_name(vip->protocol), "port", (int)vip->port, "pool", vip->pool->name, "active_flows",
+		(int)vip->active_flows);
+
+	put_traffic(object, &vip->traffic);
+	if (rate)
+		put_rates(object, counters_vip_rates(daemon->counters, vip));
+	return object;
+}
+
+static json_t *show_backend(const struct daemon *daemon, const struct backend *backend, bool rate)
+{
+	char address[ADDRESS_TEXT], mac[ADDRESS_MAC_TEXT];
+	const char *error = health_error(backend);
+	json_t *object = json_pack("{s:s,s:i,s:s,s:s?,s:i,s:i,s:b,s:o,s:I}", "address",
+		address_print(backend->address, address), "weight", (int)backend->weight, "state",
+		backend_state_name(model_backend_state(backend)), "mac",
+		backend->mac_known ? address_print_mac(&backend->mac, mac) : NULL, "active_flows",
+		(int)backend->active_flows, "closing_flows", (int)backend->closing_flows, "healthy", backend->healthy,
+		"check_error", error ? json_string(error) : json_null(), "since_s", (json_int_t)health_since_s(backend));
+
+	put_traffic(object, &backend->traffic);
+	if (rate)
+		put_rates(object, counters_backend_rates(daemon->counters, backend));
+	return object;
+}
+
+static json_t *show_pool(const struct daemon *daemon, const struct pool *pool, bool rate)
+{
+	char check[CONFIG_CHECK_TEXT];
+	json_t *backends = json_array();
+
+	for (const struct backend *b = pool->backends; b; b = b->next)
+		if (!b->removed)
+			json_array_append_new(backends, show_backend(daemon, b, rate));
+	return json_pack("{s:s,s:s,s:s,s:o}", "name", pool->name, "scheduler", scheduler_name(pool->scheduler), "check",
+		config_check_print(&pool->check, check), "backends", backends);
+}
+
+enum rpc_outcome rpc_show(struct rpc_call *call)
+{
+	const struct daemon *daemon = call->daemon;
+	const char *what = rpc_get_text(call, "what");
+	bool rate = rpc_get_flag(call, "rate");
+	json_t *vips = json_array(), *pools = json_array();
+
+	if (daemon->counters)
+		counters_refresh(daemon->counters);
+	if (!what || strcmp(what, "vips") == 0)
+		for (const struct vip *v = model_vips(daemon->model); v; v = v->next)
+			json_array_append_new(vips, show_vip(daemon, v, rate));
+	if (!what || strcmp(what, "vips") != 0)
+		for (const struct pool *p = model_pools(daemon->model); p; p = p->next)
+			json_array_append_new(pools, show_pool(daemon, p, rate));
+	call->result = json_object();
+	if (!what || strcmp(what, "vips") == 0)
+		json_object_set(call->result, "vips", vips);
+	if (!what || strcmp(what, "vips") != 0)
+		json_object_set(call->result, "pools", pools);
+	json_decref(vips);
+	json_decref(pools);
+	return RPC_DONE;
+}
