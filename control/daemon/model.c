@@ -50,6 +50,16 @@ void model_listen(struct model *model, struct model_listener *listener)
 	*last = listener;
 }
 
+void model_unlisten(struct model *model, struct model_listener *listener)
+{
+	struct model_listener **l = &model->listeners;
+
+	while (*l && *l != listener)
+		l = &(*l)->next;
+	if (*l)
+		*l = listener->next;
+}
+
 void model_tell_backend_added(struct model *model, struct backend *backend)
 {
 	for (struct model_listener *l = model->listeners; l; l = l->next)

@@ -95,6 +95,8 @@ struct model *model_new(void);
 void model_free(struct model *model);
 void model_listen(struct model *model, struct model_listener *listener); /* listener: the caller's, outlives */
 
+void model_unlisten(struct model *model, struct model_listener *listener);
+
 /* First of each list. */
 struct pool *model_pools(struct model *model);
 struct vip *model_vips(struct model *model);

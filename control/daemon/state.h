@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The state file, <control.state>/state.json: what must outlive shuntd. The running set with its ids,
- * drains, disables and totals, the digest of the configuration it came from, the last snapshot's version
- * and the hash key. Replaced whole and atomically, so that a reader finds the old or the new one. Holds
- * the hash key: mode 0600.
+ * drains, disables and totals, the digest of the configuration it came from and the last snapshot's version.
+ * Replaced whole and atomically, so that a reader finds the old or the new one. The hash key stands beside
+ * it in a file of its own, hash_key, mode 0600: written once, so that nothing that happens to the state
+ * file gives the flows of the fleet other backends.
  */
 #ifndef SHUNT_STATE_H
 #define SHUNT_STATE_H
@@ -21,13 +22,13 @@ struct state;
  * or -errno and a line in *error.
  */
 int state_open(const char *directory, struct model *model, struct state **out, struct error *error);
-void state_close(struct state *state); /* does not save */
+void state_close(struct state *state); /* before the model; does not save */
 
 /*
  * Fill the empty model: from the state file where its digest is the configuration's, else from the
  * configuration with ids, drains and disables kept for what stays. A damaged state file is set aside as
  * state.json.damaged and the configuration taken. *notes: a JSON array of lines for the log, the caller's
- * to free. 0, or -errno (no memory, a file that can't be read) and a line in *error. Makes a hash key where
+ * to free, also on error (or NULL). 0, or -errno (no memory, a file that can't be read) and a line in *error. Makes a hash key where
  * there is none. Saves nothing.
  */
 int state_start(struct state *state, const struct config *config, json_t **notes, struct error *error);

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * shuntd's end of the socket to shunt-dataplane (core/channel.h): connects, again and again, takes messages
+ * apart and hands them on. For publish.c only.
+ */
+#ifndef SHUNT_PUBLISH_CHANNEL_H
+#define SHUNT_PUBLISH_CHANNEL_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "channel.h"
+
+struct publish_channel;
+
+/* Descriptors are the callee's from then on. */
+struct publish_channel_handler {
+	void *context;
+	void (*hello)(void *context, const struct channel_hello *hello, int statistics_fd);
+	void (*flows)(void *context, uint64_t size, int fd);
+	void (*ack)(void *context, const struct channel_ack *ack);
+	void (*down)(void *context, const char *why); /* no connection: could not be made, or ended; each time */
+};
+
+/* handler: the caller's, outlives it. Connects from the loop. NULL: no memory. */
+struct publish_channel *publish_channel_new(struct event_base *base, const char *path,
+	const struct publish_channel_handler *handler);
+void publish_channel_free(struct publish_channel *channel);
+
+/* Another path closes what is open. 0 or -ENOMEM. */
+int publish_channel_set_path(struct publish_channel *channel, const char *path);
+/* Send a snapshot's descriptor, which stays the caller's. 0, or -errno: then the connection is closed, down() called. */
+int publish_channel_send(struct publish_channel *channel, uint64_t version, uint64_t size, int fd);
+/* Close for this reason, and begin anew. */
+void publish_channel_reset(struct publish_channel *channel, const char *why);
+
+#endif
