@@ -57,6 +57,7 @@ spawn() { # FILE LOG CMD...
 	local file=$1 log=$2
 
 	shift 2
+	rm -f "$file"
 	# shellcheck disable=SC2016
 	setsid bash -c '
 		file=$1; shift

@@ -106,6 +106,16 @@ counter() {
 	json counters "${names}0"
 }
 
+# Every packet the port received has exactly one verdict, and the port received what the kernel gave it.
+accounted_for() {
+	local wire
+
+	wire=$(ip -n "${prefix}lb" -s -j link show wire0 | jq '.[0].stats64.tx.packets')
+	[[ $(json counters '[to_entries[] | select(.key | test("^(forwarded$|answered_|to_kernel$|drop_)")) | .value] | add') == \
+		$(json counters .received) ]] || return 1
+	[[ ${1-} == verdicts ]] || (($(json counters .received) == wire))
+}
+
 # Field of `show --stats` summed over the backends of a pool: traffic POOL FIELD [ADDR]
 traffic() {
 	json show --stats "[.pools[] | select(.name == \"$1\") | .backends[]

@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# shunt-dataplane dies by kill -9 in the midst of downloads, after their pool has changed so that nothing but the
+# flow table knows where they are. Restarted, with shuntd and without, it carries them on.
+#
+#   client ── router ── lan ──┬── lb
+#                             └── rs1, rs2, rs3
+. "$(dirname "$0")/_init.sh"
+
+start_all
+
+step "downloads begin; then the servers they are on get no new flows any more"
+for i in 1 2 3; do download "four-$i" 600k; done
+download six-1 600k "[$vip6]"
+for i in 1 2 3; do
+	on_server=$(download_server "four-$i")
+	ctl backend set web "10.0.0.1${on_server#rs}" --weight 0
+done
+ctl backend del web6 "2001:db8:a::1$(download_server six-1 | tr -d rs)"
+entered=$(counter flow_new)
+# The sweep of the table is the slowest thing a restarted dataplane relies on: none is needed, but one may be under way.
+
+step "kill -9 of shunt-dataplane, restarted at once"
+kill_hard dataplane
+lab start dataplane
+sizes() { stat -c %s "$scratch"/four-[123].file "$scratch/six-1.file" | xargs; }
+then=$(sizes)
+grown() {
+	local i now
+	read -ra now <<<"$(sizes)"
+	read -ra was <<<"$then"
+	for i in 0 1 2 3; do ((now[i] > was[i] + 100000)) || return 1; done
+}
+await 10 "all downloads go on" grown
+is "moved flows" "$(counter flow_moved)" 0
+
+step "killed again, and this time shuntd is not there either"
+kill_hard shuntd
+kill_hard dataplane
+lab start dataplane
+then=$(sizes)
+await 10 "all downloads go on without shuntd" grown
+servers=$(http 30 "$vip4" | names)
+[[ -n $servers ]] || fail "no new connection without shuntd"
+is "ping of the VIP" "$(on client ping -q -c 1 -W 2 "$vip4" >/dev/null && echo answered)" answered
+on client ping -q -c 1 -W 2 10.0.0.2 >/dev/null
+
+step "shuntd is back"
+lab start shuntd
+ctl backend set web 10.0.0.12 --weight 100
+for i in 1 2 3; do downloaded "four-$i" 60; done
+downloaded six-1 60
+step "flows entered before: $entered"
+
+step "stopped and started the ordinary way it carries on as well, and with a changed pool meanwhile"
+ctl backend set web 10.0.0.11 --weight 100
+ctl backend set web 10.0.0.13 --weight 100
+await 5 "every backend is up" all_up
+download tail 900k
+first=$(download_server tail)
+lab stop dataplane
+# Nobody acknowledges it, and shuntctl says so; but the change is kept.
+status=0
+ctl backend set web "10.0.0.1${first#rs}" --weight 0 >/dev/null 2>"$scratch/refused" || status=$?
+is "status of a change without dataplane" "$status" 1
+matches "what it said" "$(<"$scratch/refused")" 'kept|applied'
+lab start dataplane
+await 10 "shuntd has found it" on lb sh -c "shuntctl --json --socket $run/shuntd.sock status | jq -e .dataplane.connected"
+downloaded tail 60
+[[ $(http 30 "$vip4" | names) != *"$first"* ]] || fail "the change made without dataplane was forgotten"
+await 5 "verdicts add up" accounted_for verdicts

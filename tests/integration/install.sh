@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# "meson install" puts everything in its place, and what is installed runs from there; systemd has nothing to say
+# against the units and is told when the daemons are ready.
+#
+#   lb, with the programs of a DESTDIR
+. "$(dirname "$0")/_init.sh"
+
+root=$scratch/root
+step "meson install into an empty folder"
+DESTDIR=$root meson install -C "$build" --no-rebuild --quiet >"$scratch/install" 2>&1 || fail "$(<"$scratch/install")"
+prefix_dir=$root$(meson introspect --buildoptions "$build" | jq -r '.[] | select(.name == "prefix") | .value')
+dataplane=$(find "$root" -name shunt-dataplane -type f -perm -u+x)
+shuntd=$(find "$root" -name shuntd -type f -perm -u+x)
+shuntctl=$(find "$root" -name shuntctl -type f -perm -u+x)
+for file in "$dataplane" "$shuntd" "$shuntctl" "$root/etc/shunt/shunt.conf" \
+	"$prefix_dir/lib/systemd/system/shuntd.service" "$prefix_dir/lib/systemd/system/shunt-dataplane.service" \
+	"$prefix_dir/lib/sysusers.d/shunt.conf" "$prefix_dir/share/doc/shunt/examples/minimal.conf" \
+	"$prefix_dir/share/bash-completion/completions/shuntctl" "$prefix_dir/share/shunt/realserver"; do
+	[[ -s $file ]] || fail "not there: ${file#"$root"}"
+done
+for page in shunt-dataplane shuntd shuntctl; do
+	[[ -n $(find "$root" -name "$page.8*") ]] || fail "no manual page $page(8)"
+done
+
+step "an operator's configuration is left alone by the next install"
+echo "# mine" >"$root/etc/shunt/shunt.conf"
+DESTDIR=$root meson install -C "$build" --no-rebuild --quiet >/dev/null 2>&1
+is "shunt.conf" "$(<"$root/etc/shunt/shunt.conf")" "# mine"
+
+step "units: systemd-analyze verify"
+if command -v systemd-analyze >/dev/null; then
+	mkdir "$scratch/units"
+	for unit in shuntd shunt-dataplane; do
+		matches "programs named in the unit" "$(grep '^ExecStart=' "$prefix_dir/lib/systemd/system/$unit.service")" \
+			"^ExecStart=$(find "$root" -name "$unit" -type f -perm -u+x -printf '/%P') "
+		# The programs it names are in the DESTDIR, not on this system.
+		sed -E "s|^(Exec[A-Za-z]+=)/|\1$root/|" "$prefix_dir/lib/systemd/system/$unit.service" >"$scratch/units/$unit.service"
+	done
+	systemd-analyze verify --man=no "$scratch"/units/*.service >"$scratch/verify" 2>&1 || true
+	! grep -E "$scratch/units|shunt" "$scratch/verify" || fail "systemd has something to say"
+fi
+
+step "what is installed runs, and tells the service manager that it is ready and that it stops"
+# As far as the lab knows this is a build folder.
+export SHUNT_BUILD=$scratch/programs
+mkdir -p "$SHUNT_BUILD/dataplane" "$SHUNT_BUILD/control/daemon" "$SHUNT_BUILD/control/cli"
+ln -s "$dataplane" "$SHUNT_BUILD/dataplane/"
+ln -s "$shuntd" "$SHUNT_BUILD/control/daemon/"
+ln -s "$shuntctl" "$SHUNT_BUILD/control/cli/"
+PATH=$SHUNT_BUILD/dataplane:$SHUNT_BUILD/control/daemon:$SHUNT_BUILD/control/cli:$PATH
+lab up
+cat >"$scratch/notify.py" <<'END'
+import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1])
+while True:
+    print(sys.argv[2], s.recv(4096).decode().replace("\n", " "), flush=True)
+END
+for program in dataplane shuntd; do
+	background "notify-$program" /usr/bin/python3 "$scratch/notify.py" "$scratch/$program.notify" "$program"
+	await 5 "the service manager's socket" test -S "$scratch/$program.notify"
+	NOTIFY_SOCKET=$scratch/$program.notify lab start "$program"
+	await 10 "$program is ready" grep -q 'READY=1' "$scratch/notify-$program"
+done
+is "where shuntd runs from" "$(readlink "/proc/$(pid_of shuntd)/exe")" "$shuntd"
+is "where shunt-dataplane runs from" "$(readlink "/proc/$(pid_of dataplane)/exe")" "$dataplane"
+await 10 "every backend is up" all_up
+is "HTTP" "$(http 30 "$vip4" | names)" "rs1 rs2 rs3"
+lab stop
+for program in dataplane shuntd; do
+	await 5 "$program said that it stops" grep -q 'STOPPING=1' "$scratch/notify-$program"
+done
