@@ -80,6 +80,14 @@ core_inline int forward_is_ours(const struct tables *t, const struct frame *f)
 	return eth && port && mac_equal(&eth->dst, &port->mac);
 }
 
+/* Whether this host should answer the question: not one that a switch flooded to others' ports as well. */
+core_inline int forward_is_asked(const struct tables *t, const struct frame *f, const struct snapshot_vip *address)
+{
+	const struct eth_header *eth = (const struct eth_header *)frame_at(f, 0, sizeof(*eth));
+
+	return address->flags & VIP_ACTIVE && eth && (eth->dst.byte[0] & 1 || forward_is_ours(t, f));
+}
+
 /* What isn't a flow's packet: answered or dropped if for a VIP's address, else the kernel's. */
 core_cold void forward_other(const struct tables *t, const struct frame *f, const struct packet *p,
 	struct verdict *v)
@@ -99,11 +107,11 @@ core_cold void forward_other(const struct tables *t, const struct frame *f, cons
 	switch (p->kind) {
 	case PACKET_ARP:
 		/* A request for the sender's own address announces it; the kernel hears of a conflict. */
-		if (!addr_equal(p->src, p->dst) && address->flags & VIP_ACTIVE)
+		if (!addr_equal(p->src, p->dst) && forward_is_asked(t, f, address))
 			verdict_set(v, ACTION_ANSWER_ARP, COUNTER_ANSWERED_ARP);
 		return;
 	case PACKET_ND:
-		if (address->flags & VIP_ACTIVE)
+		if (forward_is_asked(t, f, address))
 			verdict_set(v, ACTION_ANSWER_ND, COUNTER_ANSWERED_ND);
 		return;
 	default:
@@ -488,10 +496,11 @@ core_inline void forward_finish(const struct tables *t, const struct frame *f, c
 		const struct snapshot_backend *backend = forward_backend(t, l->vip, id);
 		int syn = lookup_is_syn(l);
 		int closing = was == FLOW_FIN || was == FLOW_RESET;
+		int down = backend && !(backend->flags & BACKEND_UP);
 
-		/* A SYN on a closing flow is a new connection from the same port; on one whose backend went
-		 * down, the client's second try. */
-		if (core_likely(backend && !(syn && (closing || !(backend->flags & BACKEND_UP))))) {
+		/* A SYN on a closing flow is a new connection from the same port; on one whose backend went down,
+		 * the client's second try. UDP has no such sign and nothing to lose: it leaves a down backend. */
+		if (core_likely(backend && !(syn && closing) && !(down && (syn || l->signal == SIGNAL_UDP)))) {
 			__u64 now = flow_word(l->place.tag, id, flow_next_state(was, l), tick);
 
 			if (now != word)
