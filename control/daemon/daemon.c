@@ -8,6 +8,8 @@
 
 #include "log.h"
 
+#define WATCH_S 10
+
 uint64_t daemon_uptime_s(const struct daemon *daemon)
 {
 	struct timespec now;
@@ -34,6 +36,55 @@ json_t *daemon_warnings(const struct daemon *daemon)
 	if (daemon->health)
 		health_warnings(daemon->health, warnings);
 	return warnings;
+}
+
+static bool is_among(const json_t *lines, const json_t *line)
+{
+	const json_t *other;
+	size_t i;
+
+	json_array_foreach(lines, i, other)
+		if (json_equal(other, line))
+			return true;
+	return false;
+}
+
+static void on_watch(evutil_socket_t fd, short what, void *context)
+{
+	struct daemon *daemon = context;
+	json_t *warnings = json_array(), *line;
+	size_t i;
+
+	(void)fd;
+	(void)what;
+	/* An interface that is away was logged when it went. */
+	if (interface_index(daemon->interface))
+		route_warnings(daemon->routes, warnings);
+	json_array_foreach(warnings, i, line)
+		if (!is_among(daemon->warned, line))
+			log_warning("%s", json_string_value(line));
+	json_decref(daemon->warned);
+	daemon->warned = warnings;
+}
+
+int daemon_watch_open(struct daemon *daemon)
+{
+	struct timeval interval = { .tv_sec = WATCH_S };
+
+	daemon->watch = event_new(daemon->base, -1, EV_PERSIST, on_watch, daemon);
+	if (!daemon->watch || event_add(daemon->watch, &interval) < 0)
+		return -ENOMEM;
+	event_active(daemon->watch, EV_TIMEOUT, 0);
+	return 0;
+}
+
+void daemon_watch_close(struct daemon *daemon)
+{
+	if (daemon->watch)
+		event_free(daemon->watch);
+	json_decref(daemon->warned);
+	daemon->watch = NULL;
+	daemon->warned = NULL;
 }
 
 int daemon_reload(struct daemon *daemon, bool dry_run, json_t **changes, struct error *error)

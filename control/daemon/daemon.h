@@ -35,6 +35,8 @@ struct daemon {
 	struct health *health;
 	struct publisher *publisher;
 	struct counters *counters;
+	struct event *watch;
+	json_t *warned;     /* route_warnings() that stand in the log already */
 	uint64_t started_s; /* CLOCK_MONOTONIC */
 };
 
@@ -42,6 +44,13 @@ uint64_t daemon_uptime_s(const struct daemon *daemon);
 
 /* What is wrong now: an array of lines for the operator, the caller's. A part that is NULL is left out. */
 json_t *daemon_warnings(const struct daemon *daemon);
+
+/*
+ * Look every ten seconds for what would keep checks from working (route_warnings: an operator may change a
+ * sysctl or an address at any time) and log what is new. 0 or -ENOMEM. Closing does nothing if it was not opened.
+ */
+int daemon_watch_open(struct daemon *daemon);
+void daemon_watch_close(struct daemon *daemon);
 
 /*
  * Read the configuration file again and make the running set what it says; with dry_run only say what would

@@ -41,6 +41,7 @@ struct health {
 	struct event_base *base;
 	struct model *model;
 	struct routes *routes;
+	struct neighbours *neighbours;
 	struct model_listener changes;
 	uint32_t n_probes;
 	uint32_t n_unmade;
@@ -123,17 +124,22 @@ static void close_connection(struct probe *probe)
 
 static void set_unmade(struct probe *probe, bool unmade)
 {
-	if (unmade != probe->unmade)
-		probe->health->n_unmade += unmade ? 1 : -1;
+	struct health *health = probe->health;
+
+	if (unmade == probe->unmade)
+		return;
 	probe->unmade = unmade;
+	health->n_unmade += unmade ? 1 : -1;
+	if (health->n_unmade == 0)
+		log_info("every backend that is to be checked can be again");
 }
 
-/* Our own trouble: say so, and leave the judgement alone. */
+/* Our own trouble: say so, once for all backends that share it, and leave the judgement alone. */
 static void finish_unmade(struct probe *probe, const char *why)
 {
 	char name[NAME_MAX_LEN + ADDRESS_TEXT + 16];
 
-	if (!probe->unmade)
+	if (probe->health->n_unmade == 0)
 		log_warning("%s: not checked: %s", name_of(probe, name, sizeof(name)), why);
 	set_unmade(probe, true);
 	snprintf(probe->error, sizeof(probe->error), "not checked: %s", why);
@@ -190,6 +196,10 @@ static void on_connected(evutil_socket_t fd, short what, void *context)
 
 	getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length);
 	close_connection(probe);
+	/* Nobody there: perhaps because it is another machine now, and its neighbour entry is the old one's. */
+	if (error == EHOSTUNREACH || (error == 0 && (what & EV_TIMEOUT)))
+		if (probe->failures == 0)
+			neighbour_doubt(probe->health->neighbours, probe->backend);
 	if (error == 0 && (what & EV_TIMEOUT)) {
 		snprintf(why, sizeof(why), "no answer within %s",
 			duration_print_ms(probe->check.timeout_ms, limit));
@@ -384,7 +394,8 @@ static void on_pool_changed(void *context, struct pool *pool)
 			set_up(b->health);
 }
 
-struct health *health_open(struct event_base *base, struct model *model, struct routes *routes)
+struct health *health_open(struct event_base *base, struct model *model, struct routes *routes,
+	struct neighbours *neighbours)
 {
 	struct health *health = calloc(1, sizeof(*health));
 
@@ -393,6 +404,7 @@ struct health *health_open(struct event_base *base, struct model *model, struct 
 	health->base = base;
 	health->model = model;
 	health->routes = routes;
+	health->neighbours = neighbours;
 	health->changes = (struct model_listener){
 		.context = health,
 		.backend_added = on_backend_added,

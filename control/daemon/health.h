@@ -12,12 +12,14 @@
 #include <stdint.h>
 
 #include "model.h"
+#include "neighbour.h"
 #include "route.h"
 
 struct health;
 
 /* Check the backends the model has and will have. All are the caller's and outlive it. NULL: no memory. */
-struct health *health_open(struct event_base *base, struct model *model, struct routes *routes);
+struct health *health_open(struct event_base *base, struct model *model, struct routes *routes,
+	struct neighbours *neighbours);
 /* The model may still be there, but must tell of no more changes. */
 void health_close(struct health *health);
 

@@ -215,7 +215,7 @@ static int open_world(struct daemon *daemon, struct error *error)
 	if (daemon->routes)
 		daemon->neighbours = neighbour_open(daemon->base, daemon->netlink, daemon->interface, daemon->model);
 	if (daemon->neighbours)
-		daemon->health = health_open(daemon->base, daemon->model, daemon->routes);
+		daemon->health = health_open(daemon->base, daemon->model, daemon->routes, daemon->neighbours);
 	if (daemon->health)
 		daemon->publisher = publish_new(daemon->base, daemon->model, daemon->state, config);
 	if (daemon->publisher)
@@ -242,9 +242,10 @@ static int open_all(struct program *program, struct error *error)
 		result = rpc_open(daemon, config->control_socket, config->control_group, &program->rpc, error);
 	if (!result && config->control_http[0])
 		result = http_open(daemon, config->control_http, &program->http, error);
-	if (!result)
-		interface_start(daemon->interface);
-	return result;
+	if (result)
+		return result;
+	interface_start(daemon->interface);
+	return daemon_watch_open(daemon) < 0 ? error_set(error, ENOMEM, "no memory") : 0;
 }
 
 static void close_all(struct program *program)
@@ -253,6 +254,7 @@ static void close_all(struct program *program)
 
 	http_close(program->http);
 	rpc_close(program->rpc);
+	daemon_watch_close(daemon);
 	counters_close(daemon->counters);
 	if (daemon->publisher)
 		publish_free(daemon->publisher);

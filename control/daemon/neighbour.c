@@ -94,24 +94,27 @@ static void note_overflow(struct neighbours *all, int error)
 		all->overflow = false;
 }
 
+static struct nlmsghdr *begin(const struct neighbour *n, uint16_t type, uint16_t flags, uint8_t neighbour_flags)
+{
+	struct nlmsghdr *message = netlink_begin(n->all->netlink, type, flags);
+	struct ndmsg *head = mnl_nlmsg_put_extra_header(message, sizeof(*head));
+
+	head->ndm_family = (uint8_t)address_family(n->address);
+	head->ndm_ifindex = (int)interface_index(n->all->interface);
+	head->ndm_flags = neighbour_flags;
+	netlink_put_addr(message, NDA_DST, n->address);
+	return message;
+}
+
 /* Have the kernel use the entry: it resolves a new or failed one, and confirms a stale one. */
 static void ask(struct neighbour *n)
 {
 	struct neighbours *all = n->all;
-	unsigned int index = interface_index(all->interface);
-	struct nlmsghdr *message;
-	struct ndmsg *head;
 	int error;
 
-	if (!index)
+	if (!interface_index(all->interface))
 		return;
-	message = netlink_begin(all->netlink, RTM_NEWNEIGH, NLM_F_CREATE);
-	head = mnl_nlmsg_put_extra_header(message, sizeof(*head));
-	head->ndm_family = (uint8_t)address_family(n->address);
-	head->ndm_ifindex = (int)index;
-	head->ndm_flags = NTF_USE;
-	netlink_put_addr(message, NDA_DST, n->address);
-	error = netlink_request(all->netlink, message);
+	error = netlink_request(all->netlink, begin(n, RTM_NEWNEIGH, NLM_F_CREATE, NTF_USE));
 	if (error && error != -ENOBUFS)
 		log_debug("a neighbour can't be asked for: %s", strerror(-error));
 	note_overflow(all, error);
@@ -329,14 +332,8 @@ static void on_down(void *context)
 /* One that was just added may have an entry already: only asking for it would bring no event. */
 static void look_for(struct neighbour *n)
 {
-	struct nlmsghdr *message = netlink_begin(n->all->netlink, RTM_GETNEIGH, 0);
-	struct ndmsg *head = mnl_nlmsg_put_extra_header(message, sizeof(*head));
-
-	head->ndm_family = (uint8_t)address_family(n->address);
-	head->ndm_ifindex = (int)interface_index(n->all->interface);
-	netlink_put_addr(message, NDA_DST, n->address);
 	n->dumped = 0;
-	netlink_query(n->all->netlink, message, note_dumped, n->all);
+	netlink_query(n->all->netlink, begin(n, RTM_GETNEIGH, 0, 0), note_dumped, n->all);
 	note_state(n, n->dumped, n->dumped & NUD_USABLE ? &n->dumped_mac : NULL, 0);
 }
 
@@ -479,6 +476,18 @@ void neighbour_close(struct neighbours *all)
 	}
 	sorted_free(&all->by_address);
 	free(all);
+}
+
+void neighbour_doubt(struct neighbours *all, const struct backend *backend)
+{
+	struct user *user = backend->neighbour;
+	struct neighbour *n = user ? user->neighbour : NULL;
+
+	if (!n || !interface_index(all->interface) || !(n->state & NUD_USABLE) ||
+		(n->state & (NUD_PERMANENT | NUD_NOARP)))
+		return;
+	if (netlink_request(all->netlink, begin(n, RTM_DELNEIGH, 0, 0)) == 0)
+		ask(n);
 }
 
 static long table_limit(const char *family)

@@ -25,6 +25,13 @@ struct neighbours *neighbour_open(struct event_base *base, struct netlink *netli
 /* The model may still be there, but must tell of no more changes. */
 void neighbour_close(struct neighbours *neighbours);
 
+/*
+ * The backend does not answer where its MAC says it is: have the kernel forget it and ask everybody at once. A
+ * machine that was replaced is found within a second so, and not when its entry ends a minute later. The MAC
+ * is kept meanwhile. Pinned ones, and entries an operator made, are left alone.
+ */
+void neighbour_doubt(struct neighbours *neighbours, const struct backend *backend);
+
 /* Add lines on what is wrong to an array of strings. */
 void neighbour_warnings(const struct neighbours *neighbours, json_t *warnings);
 

@@ -22,9 +22,9 @@ static void put_rates(json_t *object, struct rates rates)
 static json_t *show_vip(const struct daemon *daemon, const struct vip *vip, bool rate)
 {
 	char address[ADDRESS_TEXT];
-	json_t *object = json_pack("{s:s,s:s,s:i,s:s,s:i}", "address", address_print(vip->address, address), "protocol",
+	json_t *object = json_pack("{s:s,s:s,s:i,s:s,s:I}", "address", address_print(vip->address, address), "protocol",
 		address_protocol_name(vip->protocol), "port", (int)vip->port, "pool", vip->pool->name, "active_flows",
-		(int)vip->active_flows);
+		(json_int_t)vip->active_flows);
 
 	put_traffic(object, &vip->traffic);
 	if (rate)
@@ -36,11 +36,11 @@ static json_t *show_backend(const struct daemon *daemon, const struct backend *b
 {
 	char address[ADDRESS_TEXT], mac[ADDRESS_MAC_TEXT];
 	const char *error = health_error(backend);
-	json_t *object = json_pack("{s:s,s:i,s:s,s:s?,s:i,s:i,s:b,s:o,s:I}", "address",
+	json_t *object = json_pack("{s:s,s:i,s:s,s:s?,s:I,s:I,s:b,s:o,s:I}", "address",
 		address_print(backend->address, address), "weight", (int)backend->weight, "state",
 		backend_state_name(model_backend_state(backend)), "mac",
 		backend->mac_known ? address_print_mac(&backend->mac, mac) : NULL, "active_flows",
-		(int)backend->active_flows, "closing_flows", (int)backend->closing_flows, "healthy", backend->healthy,
+		(json_int_t)backend->active_flows, "closing_flows", (json_int_t)backend->closing_flows, "healthy", backend->healthy,
 		"check_error", error ? json_string(error) : json_null(), "since_s", (json_int_t)health_since_s(backend));
 
 	put_traffic(object, &backend->traffic);
