@@ -369,6 +369,16 @@ static const struct vip_vector {
 	{ { 0x00000000b80d0120ULL, 0x8000000000000000ULL }, 443, 6, 1, 0 }, /* 2001:db8::80 */
 };
 
+/* Checksum of a block of size bytes, whose i-th 64-bit word is i in each of its bytes. */
+static const struct checksum_vector {
+	__u64 size, checksum;
+} checksum_vectors[] = {
+	{ 256, 0x171b61367d919ffcULL },
+	{ 264, 0x93ed45a9db667c85ULL },
+	{ 320, 0xc160b1e7c736db16ULL },
+	{ 512, 0x9eeb9ccc1682a715ULL },
+};
+
 /*
  * Slot tables of members with consecutive addresses and ids from 0: FNV-1a (64 bits) of the slots as
  * little-endian 16-bit numbers, and the first eight slots.
