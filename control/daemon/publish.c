@@ -65,9 +65,9 @@ struct publisher {
 
 	bool silent;         /* its heartbeat is late, which was logged */
 	char down[256];      /* why there is no connection */
-	char refused[320];   /* why the last snapshot is not in force, or "" */
+	char refused[512];   /* why the last snapshot is not in force, or "" */
 	struct error unsaved; /* why the state file is not written, or "" */
-	char warning[400];
+	char warning[640];
 };
 
 static uint64_t now_ns(void)
