@@ -111,7 +111,7 @@ static const struct refusal scalars[] = {
 	{ "dpdk: { port = \"x\"; cores = 1; };", "shunt.conf:1: dpdk.cores: must be a list of CPU numbers, as a string such "
 	      "as \"2-3\" or \"2,4\", not a number" },
 	{ "dpdk: { port = \"x\"; cores = \"1\"; eal_args = [ 1, 2 ]; };", "shunt.conf:1: dpdk.eal_args: must be an array of "
-	      "strings [ \"...\", \"...\" ], not an array with something else in it" },
+	      "strings [ \"...\", \"...\" ], not something else" },
 	{ "dpdk: { port = \"x\"; cores = \"1\"; eal_args = \"-v\"; };", "shunt.conf:1: dpdk.eal_args: must be an array of "
 	      "strings [ \"...\", \"...\" ], not a string" },
 	{ .text = NULL },
@@ -547,7 +547,8 @@ static void the_table_is_sound(void)
 		if (s->type == SETTING_GROUP || s->type == SETTING_LIST || s->type == SETTING_LATER)
 			continue;
 		CU_ASSERT_TRUE(s->size > 0);
-		CU_ASSERT_TRUE(s->min <= s->max);
+		if (s->type == SETTING_NUMBER || s->type == SETTING_DURATION || s->type == SETTING_TEXT)
+			CU_ASSERT_TRUE(s->min < s->max);
 		if (s->standard) {
 			struct config config = { 0 };
 			struct value value = { .kind = s->type == SETTING_NUMBER ? VALUE_NUMBER : VALUE_TEXT,

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The state file: what survives a restart, what a changed configuration drops, what damage does. */
+#include "state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "control.h"
+#include "unit.h"
+
+#define WEB CONTROL_DPDK \
+	"pools = ( { name = \"web\"; backends = ( { address = \"10.0.0.11\"; }, { address = \"10.0.0.12\"; } ); } );\n" \
+	"vips = ( { address = \"192.0.2.80\"; port = 80; pool = \"web\"; } );\n"
+
+static char folder[64];
+
+static void make_folder(void)
+{
+	strcpy(folder, "/tmp/shunt-test-state-XXXXXX");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(folder));
+}
+
+static void remove_folder(void)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "rm -r %s", folder);
+	CU_ASSERT_EQUAL(system(command), 0);
+}
+
+/* A daemon as far as state goes: model and state of this configuration, and what was noted, one a line. */
+struct daemon {
+	struct config *config;
+	struct model *model;
+	struct state *state;
+	char notes[4096];
+};
+
+static void start(struct daemon *d, const char *text)
+{
+	json_t *notes = NULL, *note;
+	struct error error = { "" };
+	size_t i, length = 0;
+
+	d->config = control_parse(text);
+	d->model = model_new();
+	if (state_open(folder, d->model, &d->state, &error) || state_start(d->state, d->config, &notes, &error)) {
+		unit_note("%s", error.text);
+		CU_FAIL_FATAL("no state");
+	}
+	d->notes[0] = '\0';
+	json_array_foreach(notes, i, note) {
+		const char *line = json_string_value(note), *at = strstr(line, folder);
+
+		/* Without the folder's name, which is another each time. */
+		if (at)
+			length += (size_t)sprintf(d->notes + length, "%.*s%s\n", (int)(at - line), line, at + strlen(folder));
+		else
+			length += (size_t)sprintf(d->notes + length, "%s\n", line);
+	}
+	json_decref(notes);
+}
+
+static void save(struct daemon *d)
+{
+	struct error error = { "" };
+
+	CU_ASSERT_EQUAL(state_save(d->state, &error), 0);
+	CU_ASSERT_STRING_EQUAL(error.text, "");
+}
+
+static void stop(struct daemon *d)
+{
+	state_close(d->state);
+	model_free(d->model);
+	config_free(d->config);
+}
+
+static void write_file(const char *name, const char *text)
+{
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	file = fopen(path, "w");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+static char *read_file(const char *name)
+{
+	static char text[65536];
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	file = fopen(path, "r");
+	if (!file)
+		return NULL;
+	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+	fclose(file);
+	return text;
+}
+
+static void commands_survive_a_restart(void)
+{
+	struct mac mac = { { 2, 0, 0, 0, 0, 0x11 } };
+	struct backend *b;
+	struct daemon d;
+	struct error error;
+	uint64_t key[2];
+	uint16_t id, gone, vip;
+
+	make_folder();
+	start(&d, WEB);
+	CU_ASSERT_STRING_EQUAL(d.notes, "no state in : starting from the configuration\n");
+	CU_ASSERT_TRUE(state_is_unsaved(d.state));
+	memcpy(key, state_hash_key(d.state), sizeof(key));
+	CU_ASSERT_TRUE(key[0] != 0 && key[1] != 0);
+	CU_ASSERT_EQUAL(model_backend_add(d.model, "web", unit_addr("10.0.0.13"), 7, NULL, &error), 0);
+	CU_ASSERT_EQUAL(model_vip_add(d.model, unit_addr("192.0.2.81"), IPPROTO_UDP, 53, "web", &error), 0);
+	CU_ASSERT_EQUAL(model_disable(d.model, NULL, unit_addr("10.0.0.12"), &error), 0);
+	CU_ASSERT_EQUAL(model_drain(d.model, NULL, unit_addr("10.0.0.13"), &error), 0);
+	b = control_backend(d.model, "web", "10.0.0.11");
+	model_set_mac(d.model, b, &mac);
+	model_set_healthy(d.model, b, true);
+	b->traffic = (struct traffic){ 1, 1ULL << 40, 3 };
+	CU_ASSERT_EQUAL(model_backend_add(d.model, "web", unit_addr("10.0.0.14"), 1, NULL, &error), 0);
+	gone = control_backend(d.model, "web", "10.0.0.14")->id;
+	CU_ASSERT_EQUAL(model_backend_del(d.model, "web", unit_addr("10.0.0.14"), &error), 0);
+	id = b->id;
+	vip = model_vips(d.model)->next->id;
+	state_set_snapshot_version(d.state, 42);
+	save(&d);
+	CU_ASSERT_FALSE(state_is_unsaved(d.state));
+	stop(&d);
+
+	start(&d, WEB);
+	CU_ASSERT_STRING_EQUAL(d.notes, "");
+	CU_ASSERT_FALSE(state_is_unsaved(d.state));
+	CU_ASSERT_EQUAL(memcmp(key, state_hash_key(d.state), sizeof(key)), 0);
+	CU_ASSERT_EQUAL(state_snapshot_version(d.state), 42);
+	b = control_backend(d.model, "web", "10.0.0.11");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(b);
+	CU_ASSERT_EQUAL(b->id, id);
+	CU_ASSERT_TRUE(b->mac_known && !memcmp(&b->mac, &mac, sizeof(mac)));
+	CU_ASSERT_TRUE(b->healthy);
+	CU_ASSERT_EQUAL(b->traffic.bytes, 1ULL << 40);
+	CU_ASSERT_TRUE(control_backend(d.model, "web", "10.0.0.12")->disabled);
+	CU_ASSERT_FALSE(control_backend(d.model, "web", "10.0.0.12")->healthy);
+	CU_ASSERT_TRUE(control_backend(d.model, "web", "10.0.0.13")->draining);
+	CU_ASSERT_EQUAL(control_backend(d.model, "web", "10.0.0.13")->weight, 7);
+	CU_ASSERT_PTR_NULL(control_backend(d.model, "web", "10.0.0.14"));
+	CU_ASSERT_PTR_NOT_NULL(model_backend_by_id(d.model, gone));
+	CU_ASSERT_TRUE(model_backend_by_id(d.model, gone)->removed);
+	CU_ASSERT_EQUAL(model_vip_by_id(d.model, vip)->port, 53);
+	/* Ids go on where they were. */
+	CU_ASSERT_EQUAL(model_backend_add(d.model, "web", unit_addr("10.0.0.15"), 1, NULL, &error), 0);
+	CU_ASSERT_TRUE(control_backend(d.model, "web", "10.0.0.15")->id > gone);
+	stop(&d);
+	remove_folder();
+}
+
+static void a_changed_file_wins_but_for_drains(void)
+{
+	struct daemon d;
+	struct error error;
+	uint16_t id;
+
+	make_folder();
+	start(&d, WEB);
+	CU_ASSERT_EQUAL(model_backend_add(d.model, "web", unit_addr("10.0.0.13"), 7, NULL, &error), 0);
+	CU_ASSERT_EQUAL(model_backend_set(d.model, "web", unit_addr("10.0.0.12"), 5, &error), 0);
+	CU_ASSERT_EQUAL(model_drain(d.model, NULL, unit_addr("10.0.0.12"), &error), 0);
+	id = control_backend(d.model, "web", "10.0.0.12")->id;
+	save(&d);
+	stop(&d);
+
+	start(&d, WEB "# changed\n");
+	CU_ASSERT_STRING_EQUAL(d.notes,
+		"the configuration has changed since: the running set is what it says; drains and disables stay\n"
+		"backend web 10.0.0.13 removed\n"
+		"backend web 10.0.0.12 weight 100, was 5\n");
+	CU_ASSERT_TRUE(state_is_unsaved(d.state));
+	CU_ASSERT_TRUE(control_backend(d.model, "web", "10.0.0.12")->draining);
+	CU_ASSERT_EQUAL(control_backend(d.model, "web", "10.0.0.12")->id, id);
+	CU_ASSERT_PTR_NULL(control_backend(d.model, "web", "10.0.0.13"));
+	save(&d);
+	stop(&d);
+	start(&d, WEB "# changed\n");
+	CU_ASSERT_STRING_EQUAL(d.notes, "");
+	stop(&d);
+	remove_folder();
+}
+
+static void a_given_key_is_used_and_the_made_one_kept(void)
+{
+	struct daemon d;
+	uint64_t made[2];
+
+	make_folder();
+	start(&d, CONTROL_DPDK);
+	memcpy(made, state_hash_key(d.state), sizeof(made));
+	stop(&d);
+	start(&d, CONTROL_DPDK "flow_table: { hash_key = \"000102030405060708090a0b0c0d0e0f\"; };\n");
+	CU_ASSERT_EQUAL(state_hash_key(d.state)[0], 0x0706050403020100);
+	stop(&d);
+	start(&d, CONTROL_DPDK);
+	CU_ASSERT_EQUAL(memcmp(made, state_hash_key(d.state), sizeof(made)), 0);
+	stop(&d);
+	write_file("hash_key", "oops\n");
+	start(&d, CONTROL_DPDK);
+	CU_ASSERT_NOT_EQUAL(memcmp(made, state_hash_key(d.state), sizeof(made)), 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(d.notes, "/hash_key does not hold 32 hexadecimal digits"));
+	stop(&d);
+	remove_folder();
+}
+
+/* Every way to damage the file: it is set aside, and the configuration taken. */
+static void damage(void)
+{
+	static const struct {
+		const char *from, *to; /* in the good file */
+		const char *why;
+	} damages[] = {
+		{ NULL, "", "line 1: '[' or '{' expected near end of file" },
+		{ NULL, "{", "line 1: string or '}' expected near end of file" },
+		{ NULL, "{}", "not of format 1" },
+		{ "\"format\": 1", "\"format\": 2", "not of format 1" },
+		{ "\"snapshot_version\": ", "\"snapshot_version\": -", "config_digest or snapshot_version is not as it was "
+			"written" },
+		{ "\"config_digest\": \"", "\"config_digest\": \"x", "config_digest or snapshot_version is not as it was "
+			"written" },
+		{ "\"pools\": [", "\"pools\": 1, \"x\": [", "pools, vips or next_ids are not as they were written" },
+		{ "\"name\": \"web\"", "\"name\": \"w b\"", "pool w b is not as it was written" },
+		{ "\"scheduler\": \"maglev\"", "\"scheduler\": \"lottery\"", "pool web is not as it was written" },
+		{ "\"address\": \"10.0.0.12\"", "\"address\": \"10.0.0.11\"", "backend 10.0.0.11 is not as it was written" },
+		{ "\"address\": \"10.0.0.12\"", "\"address\": \"2001:db8::1\"",
+			"backend 2001:db8::1 is not as it was written" },
+		{ "\"id\": 1,", "\"id\": 0,", "id 0 of a backend is another's, or none" },
+		{ "\"id\": 1,", "\"id\": 65535,", "backend 10.0.0.12 is not as it was written" },
+		{ "\"weight\": 100", "\"weight\": 70000", "backend 10.0.0.11 is not as it was written" },
+		{ "\"healthy\": false", "\"healthy\": 0", "backend 10.0.0.11 is not as it was written" },
+		{ "\"packets\": 0", "\"packets\": -1", "backend 10.0.0.11 is not as it was written" },
+		{ "\"mac\": null", "\"mac\": \"xx\"", "backend 10.0.0.11 is not as it was written" },
+		{ "\"pool\": \"web\"", "\"pool\": \"wab\"", "VIP 192.0.2.80:80/tcp is not as it was written" },
+		{ "\"vip\": \"192.0.2.80:80/tcp\"", "\"vip\": \"192.0.2.80:80\"", "VIP 192.0.2.80:80 is not as it was written" },
+	};
+	char good[65536], bad[65536], expected[512];
+	struct daemon d;
+
+	make_folder();
+	start(&d, WEB);
+	state_set_snapshot_version(d.state, 5);
+	save(&d);
+	stop(&d);
+	strcpy(good, read_file("state.json"));
+	for (size_t i = 0; i < UNIT_COUNT(damages); i++) {
+		if (damages[i].from) {
+			char *at = strstr(good, damages[i].from);
+
+			CU_ASSERT_PTR_NOT_NULL_FATAL(at);
+			sprintf(bad, "%.*s%s%s", (int)(at - good), good, damages[i].to, at + strlen(damages[i].from));
+		} else {
+			strcpy(bad, damages[i].to);
+		}
+		write_file("state.json", bad);
+		start(&d, WEB);
+		snprintf(expected, sizeof(expected), "/state.json is damaged (%s): set aside as state.json.damaged, starting "
+			"from the configuration; what was changed by command, drains and disables are lost\n", damages[i].why);
+		CU_ASSERT_STRING_EQUAL(d.notes, expected);
+		if (strcmp(d.notes, expected))
+			unit_note("said: %s", d.notes);
+		CU_ASSERT_EQUAL(model_count(d.model).backends, 2);
+		CU_ASSERT_EQUAL(model_count(d.model).vips, 1);
+		CU_ASSERT_PTR_NULL(read_file("state.json"));
+		CU_ASSERT_STRING_EQUAL(read_file("state.json.damaged"), bad);
+		stop(&d);
+	}
+	remove_folder();
+}
+
+/* Cut at any length it is damaged, never half taken. */
+static void every_truncation(void)
+{
+	char good[65536];
+	struct daemon d;
+	size_t length;
+
+	make_folder();
+	start(&d, WEB);
+	save(&d);
+	stop(&d);
+	strcpy(good, read_file("state.json"));
+	length = strlen(good);
+	CU_ASSERT_TRUE(length > 500);
+	for (size_t i = 0; i < length - 1; i += 7) {
+		char cut[65536];
+
+		snprintf(cut, sizeof(cut), "%.*s", (int)i, good);
+		write_file("state.json", cut);
+		start(&d, WEB);
+		CU_ASSERT_PTR_NOT_NULL(strstr(d.notes, "is damaged"));
+		CU_ASSERT_EQUAL(model_count(d.model).backends, 2);
+		stop(&d);
+	}
+	remove_folder();
+}
+
+static void a_folder_has_one_daemon(void)
+{
+	struct model *other = model_new();
+	struct error error;
+	struct state *state;
+	struct daemon d;
+
+	make_folder();
+	start(&d, WEB);
+	CU_ASSERT_EQUAL(state_open(folder, other, &state, &error), -EWOULDBLOCK);
+	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "another shuntd is using it"));
+	stop(&d);
+	CU_ASSERT_EQUAL(state_open(folder, other, &state, &error), 0);
+	state_close(state);
+	model_free(other);
+	remove_folder();
+}
+
+static void files_are_private_and_whole(void)
+{
+	struct stat status;
+	struct daemon d;
+	struct error error;
+	char path[128];
+
+	make_folder();
+	/* The rest of a crash in the middle of a save. */
+	write_file(".state.json.new", "{");
+	start(&d, WEB);
+	save(&d);
+	snprintf(path, sizeof(path), "%s/state.json", folder);
+	CU_ASSERT_EQUAL(stat(path, &status), 0);
+	CU_ASSERT_EQUAL(status.st_mode & 07, 0);
+	snprintf(path, sizeof(path), "%s/hash_key", folder);
+	CU_ASSERT_EQUAL(stat(path, &status), 0);
+	CU_ASSERT_EQUAL(status.st_mode & 0777, 0600);
+	snprintf(path, sizeof(path), "%s/.state.json.new", folder);
+	CU_ASSERT_NOT_EQUAL(stat(path, &status), 0);
+
+	/* What can't be written is said, and the old file is as it was. */
+	CU_ASSERT_EQUAL(mkdir(path, 0700), 0);
+	CU_ASSERT_NOT_EQUAL(state_save(d.state, &error), 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "/state.json cannot be written: "));
+	CU_ASSERT_PTR_NOT_NULL(strstr(read_file("state.json"), "\"format\": 1"));
+	stop(&d);
+	remove_folder();
+}
+
+int main(void)
+{
+	static const struct unit_test tests[] = {
+		{ "commands survive a restart", commands_survive_a_restart },
+		{ "a changed file wins, but for drains", a_changed_file_wins_but_for_drains },
+		{ "a given key is used, and the made one kept", a_given_key_is_used_and_the_made_one_kept },
+		{ "damage", damage },
+		{ "every truncation", every_truncation },
+		{ "a folder has one daemon", a_folder_has_one_daemon },
+		{ "files are private and whole", files_are_private_and_whole },
+		{ NULL, NULL },
+	};
+
+	return unit_run("state", tests);
+}
