@@ -48,7 +48,9 @@ const char *text_count(char *out, double n)
 
 const char *text_rate(char *out, double n)
 {
-	if (n <= 0 || n >= 9.95)
+	double tenths = n * 10 + 0.5;
+
+	if (n <= 0 || n >= 9.95 || (long)tenths % 10 == 0)
 		return text_count(out, n);
 	snprintf(out, TEXT_SHORT, "%.1f", n);
 	return out;

@@ -351,6 +351,17 @@ def test_printing(daemon):
         check(f"explain: {changes['reason']}, backend {changes.get('backend', explain['backend'])}", r.status == 0 and wanted in r.out, r)
     del daemon.results["explain"]
 
+    for value, shown in ((0, "0"), (0.04, "0"), (0.4, "0.4"), (9.0, "9"), (9.97, "10"), (9999, "9999"), (9999.9, "10.0k"),
+                         (99949, "99.9k"), (99951, "100k"), (999499, "999k"), (999501, "1.00M"), (1e18, "1.00E")):
+        daemon.results["show"] = {"vips": [{"packets_per_second": value}]}
+        r = shuntctl("show", "vips", "--rate", socket=daemon.path)
+        same(f"a rate of {value} reads {shown}", r.out.splitlines()[1].split()[-3], shown)
+    for value, shown in ((0, "0s"), (59, "59s"), (60, "1m"), (125, "2m 5s"), (3600, "1h"), (3659, "1h"), (7260, "2h 1m"),
+                         (86400, "1d"), (180000, "2d 2h")):
+        daemon.results["status"] = {"uptime_s": value}
+        r = shuntctl("status", socket=daemon.path)
+        check(f"a time of {value} s reads {shown}", f"up {shown}, pid" in r.out, r)
+
     daemon.results["show"] = {"vips": [], "pools": []}
     r = shuntctl("show", socket=daemon.path)
     check("show of an empty set: says so, and how to go on", r.status == 0 and r.out.startswith("No VIPs and no pools."), r)
