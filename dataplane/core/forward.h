@@ -499,8 +499,10 @@ core_inline void forward_finish(const struct tables *t, const struct frame *f, c
 		int down = backend && !(backend->flags & BACKEND_UP);
 
 		/* A SYN on a closing flow is a new connection from the same port; on one whose backend went down,
-		 * the client's second try. UDP has no such sign and nothing to lose: it leaves a down backend. */
-		if (core_likely(backend && !(syn && closing) && !(down && (syn || l->signal == SIGNAL_UDP)))) {
+		 * the client's second try. UDP has no such sign and nothing to lose: it leaves a down backend for
+		 * any that is up. */
+		if (core_likely(backend && !(syn && closing) &&
+				!(down && (syn || (l->signal == SIGNAL_UDP && l->vip->slot_count))))) {
 			__u64 now = flow_word(l->place.tag, id, flow_next_state(was, l), tick);
 
 			if (now != word)
