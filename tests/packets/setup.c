@@ -110,7 +110,7 @@ static __u64 align64(__u64 offset)
 	return (offset + 63) & ~63ULL;
 }
 
-static void put_header(struct snapshot_header *h, __u64 version)
+static void put_header(struct snapshot_header *h, __u64 version, __u32 n_slots)
 {
 	*h = (struct snapshot_header){
 		.magic = SNAPSHOT_MAGIC,
@@ -124,7 +124,7 @@ static void put_header(struct snapshot_header *h, __u64 version)
 		.vip_index_probe = 1,
 		.n_pools = N_POOLS,
 		.n_backends = SETUP_BACKENDS,
-		.n_slots = 2 * MAGLEV_SLOTS,
+		.n_slots = 2ULL * n_slots,
 		.ports_off = sizeof(*h),
 	};
 	h->vips_off = align64(h->ports_off + h->n_ports * sizeof(struct snapshot_port));
@@ -138,16 +138,16 @@ static void put_slots(const struct snapshot_header *h, __u16 *slots, unsigned po
 	struct maglev_scratch *scratch)
 {
 	struct maglev_member members[SETUP_BACKENDS];
-	__u32 n = 0;
+	__u32 n = 0, n_slots = (__u32)h->n_slots / 2;
 
 	for (unsigned i = 0; i < SETUP_BACKENDS; i++)
 		if (backends[i].pool == pool && backends[i].in_slots)
 			maglev_member_init(&members[n++], h->hash_key, address(backends[i].address), (__u16)i, 100,
-				MAGLEV_SLOTS);
+				n_slots);
 	if (scheduler == SCHEDULER_ROUND_ROBIN)
-		round_robin_build(slots, MAGLEV_SLOTS, members, n, scratch);
+		round_robin_build(slots, n_slots, members, n, scratch);
 	else
-		maglev_build(slots, MAGLEV_SLOTS, members, n, scratch);
+		maglev_build(slots, n_slots, members, n, scratch);
 }
 
 /* One entry into the index; the bound in the header rises with it. */
@@ -184,7 +184,8 @@ static void put_vips(struct snapshot_header *h, struct snapshot_vip *index, cons
 	}
 }
 
-void *setup_snapshot_with(const struct mac *own, __u64 version, enum scheduler scheduler, size_t *size)
+void *setup_snapshot_with(const struct mac *own, __u64 version, enum scheduler scheduler, __u32 n_slots,
+	size_t *size)
 {
 	struct maglev_scratch *scratch = malloc(sizeof(*scratch));
 	struct snapshot_header head, *h = NULL;
@@ -192,7 +193,7 @@ void *setup_snapshot_with(const struct mac *own, __u64 version, enum scheduler s
 	struct snapshot_pool *pools;
 	__u16 *slots;
 
-	put_header(&head, version);
+	put_header(&head, version, n_slots);
 	if (scratch)
 		h = calloc(1, head.size);
 	if (!h)
@@ -207,8 +208,8 @@ void *setup_snapshot_with(const struct mac *own, __u64 version, enum scheduler s
 		pools[i] = (struct snapshot_pool){ .scheduler = (__u8)scheduler, .used = 1 };
 		if (i == POOL_EMPTY)
 			continue;
-		pools[i].slot_first = i * MAGLEV_SLOTS;
-		pools[i].slot_count = MAGLEV_SLOTS;
+		pools[i].slot_first = i * n_slots;
+		pools[i].slot_count = n_slots;
 		put_slots(h, slots + pools[i].slot_first, i, scheduler, scratch);
 	}
 	b = (struct snapshot_backend *)((char *)h + h->backends_off);
@@ -229,7 +230,7 @@ out:
 
 void *setup_snapshot(const struct mac *own, __u64 version, size_t *size)
 {
-	return setup_snapshot_with(own, version, SCHEDULER_MAGLEV, size);
+	return setup_snapshot_with(own, version, SCHEDULER_MAGLEV, MAGLEV_SLOTS, size);
 }
 
 void setup_seal(void *block, size_t size)

@@ -37,8 +37,9 @@ const char *setup_backend_name(unsigned id);
  */
 void *setup_snapshot(const struct mac *own, __u64 version, size_t *size);
 
-/* The same with another scheduler for every pool. */
-void *setup_snapshot_with(const struct mac *own, __u64 version, enum scheduler scheduler, size_t *size);
+/* The same with another scheduler for every pool, and n_slots, a prime, instead of MAGLEV_SLOTS. */
+void *setup_snapshot_with(const struct mac *own, __u64 version, enum scheduler scheduler, __u32 n_slots,
+	size_t *size);
 
 /* Put the right checksum into a block that was changed. */
 void setup_seal(void *block, size_t size);
