@@ -97,7 +97,7 @@ static int wrong_type(const struct setting *setting, const struct value *value, 
 		[VALUE_GROUP] = "a group",
 		[VALUE_ARRAY] = "an array",
 		[VALUE_LIST] = "a list",
-		[VALUE_OTHER] = "this",
+		[VALUE_OTHER] = "something else",
 	};
 	char what[256];
 
