@@ -260,6 +260,9 @@ static int serve(struct dataplane *d)
 	if (port_open(&d->port, &d->settings, d->settings.n_cpus))
 		goto stop_eal;
 	d->n_workers = d->port.queues;
+	/* Early: who sees the kernel interface may take it that the port's own set-up is done. */
+	if (port_start(&d->port))
+		goto close_port;
 	if (*d->settings.kernel_interface) {
 		d->kernel = kernel_path_open(d->settings.kernel_interface, &d->port, d->n_workers);
 		if (!d->kernel)
@@ -281,7 +284,7 @@ static int serve(struct dataplane *d)
 		goto end_adopt;
 	adopt_kept(&d->adopt);
 	fill_hello(d);
-	if (start_loop(d) || port_start(&d->port) || (d->kernel && kernel_path_start(d->kernel)))
+	if (start_loop(d) || (d->kernel && kernel_path_start(d->kernel)))
 		goto free_sweeper;
 	if (start_workers(d) || server_listen(&d->server))
 		goto stop;
