@@ -19,7 +19,7 @@ static struct daemon *serving;
 struct client {
 	int fd;
 	struct rpc_connection *connection; /* NULL: closed by itself */
-	char buffer[1 << 18];
+	char buffer[1 << 16];
 	size_t size;
 };
 
@@ -338,7 +338,7 @@ static void lines_have_a_limit(void)
 static void whoever_does_not_read_waits(void)
 {
 	static const char line[] = REQUEST("help", "{}") "\n";
-	size_t sent = 0, answered = 0, length = strlen(line), n = 1 << 16;
+	size_t sent = 0, answered = 0, length = strlen(line), n = 1 << 15;
 	char *lines = malloc(n * length);
 	json_t *reply;
 
