@@ -16,6 +16,7 @@
 
 #include "config.h"
 #include "sorted.h"
+#include "text.h"
 
 struct model;
 
@@ -173,10 +174,11 @@ uint64_t model_generation(const struct model *model);
 int model_save_text(struct model *model, const struct config *config, char **text);
 
 /*
- * The running set with ids, drains, disables, judgements, MACs and traffic, for the state file, and back.
- * model_restore wants an empty model; on error (-EINVAL, a line in *error, or -ENOMEM) it is empty again.
+ * The running set with ids, drains, disables, judgements, MACs and traffic, for the state file: members of a
+ * JSON object, "next_ids", "pools" and "vips". And back, from such an object: model_restore wants an empty
+ * model; on error (-EINVAL, a line in *error, or -ENOMEM) it is empty again.
  */
-json_t *model_dump(struct model *model);
+void model_dump(struct model *model, struct text *out);
 int model_restore(struct model *model, const json_t *state, struct error *error);
 
 #endif

@@ -6,67 +6,122 @@
 
 #include "model_private.h"
 
-static json_t *dump_traffic(const struct traffic *t)
+/*
+ * Written by hand, as it is done at every change: a thousand backends take a tenth of what a tree of JSON values
+ * would. Nothing in it wants escaping: names, addresses and numbers. What is as usual is left out.
+ */
+static void dump_traffic(const struct traffic *t, struct text *out)
 {
-	return json_pack("{sI sI sI}", "packets", (json_int_t)t->packets, "bytes", (json_int_t)t->bytes, "new_flows",
-		(json_int_t)t->new_flows);
+	if (!t->packets && !t->bytes && !t->new_flows)
+		return;
+	text_add(out, ",\"traffic\":[");
+	text_add_number(out, t->packets);
+	text_add(out, ",");
+	text_add_number(out, t->bytes);
+	text_add(out, ",");
+	text_add_number(out, t->new_flows);
+	text_add(out, "]");
 }
 
-static json_t *dump_backend(const struct backend *b)
+static void dump_number(const char *name, uint64_t number, struct text *out)
+{
+	text_add(out, ",\"");
+	text_add(out, name);
+	text_add(out, "\":");
+	text_add_number(out, number);
+}
+
+static void dump_flag(const char *name, bool flag, struct text *out)
+{
+	if (!flag)
+		return;
+	text_add(out, ",\"");
+	text_add(out, name);
+	text_add(out, "\":true");
+}
+
+static void dump_backend(const struct backend *b, struct text *out)
 {
 	char address[ADDRESS_TEXT], mac[ADDRESS_MAC_TEXT];
 
-	return json_pack("{ss si si ss? sb sb sb sb sb so}", "address", address_print(b->address, address), "id", b->id,
-		"weight", b->weight, "mac", b->mac_known ? address_print_mac(&b->mac, mac) : NULL, "mac_pinned",
-		b->mac_pinned, "healthy", b->healthy, "disabled", b->disabled, "draining", b->draining, "removed",
-		b->removed, "traffic", dump_traffic(&b->traffic));
+	text_add(out, "{\"address\":\"");
+	text_add(out, address_print(b->address, address));
+	text_add(out, "\"");
+	dump_number("id", b->id, out);
+	dump_number("weight", b->weight, out);
+	if (b->mac_known) {
+		text_add(out, ",\"mac\":\"");
+		text_add(out, address_print_mac(&b->mac, mac));
+		text_add(out, "\"");
+	}
+	dump_flag("pinned", b->mac_pinned, out);
+	dump_flag("healthy", b->healthy, out);
+	dump_flag("disabled", b->disabled, out);
+	dump_flag("draining", b->draining, out);
+	dump_flag("removed", b->removed, out);
+	dump_traffic(&b->traffic, out);
+	text_add(out, "}");
 }
 
-static json_t *dump_check(const struct check *c)
+static void dump_pool(const struct pool *pool, struct text *out)
 {
-	return json_pack("{sb si si si si si si si}", "given", c->given, "type", (int)c->type, "via", (int)c->via,
-		"port", c->port, "interval_ms", (int)c->interval_ms, "timeout_ms", (int)c->timeout_ms, "rise",
-		(int)c->rise, "fall", (int)c->fall);
-}
+	const struct check *c = &pool->check;
 
-static json_t *dump_pool(const struct pool *pool)
-{
-	json_t *backends = json_array();
-
+	text_add(out, "{\"name\":\"");
+	text_add(out, pool->name);
+	text_add(out, "\"");
+	dump_number("id", pool->id, out);
+	text_add(out, ",\"scheduler\":\"");
+	text_add(out, scheduler_name(pool->scheduler));
+	text_add(out, "\",\n \"check\":{\"given\":");
+	text_add(out, c->given ? "true" : "false");
+	dump_number("type", c->type, out);
+	dump_number("via", c->via, out);
+	dump_number("port", c->port, out);
+	dump_number("interval_ms", c->interval_ms, out);
+	dump_number("timeout_ms", c->timeout_ms, out);
+	dump_number("rise", c->rise, out);
+	dump_number("fall", c->fall, out);
+	text_add(out, "},\n \"backends\":[");
 	for (const struct backend *b = pool->backends; b; b = b->next) {
-		if (json_array_append_new(backends, dump_backend(b))) {
-			json_decref(backends);
-			return NULL;
-		}
+		text_add(out, b == pool->backends ? "\n  " : ",\n  ");
+		dump_backend(b, out);
 	}
-	return json_pack("{ss si ss so so}", "name", pool->name, "id", pool->id, "scheduler",
-		scheduler_name(pool->scheduler), "check", dump_check(&pool->check), "backends", backends);
+	text_add(out, "]}");
 }
 
-static json_t *dump_vip(const struct vip *vip)
+static void dump_vip(const struct vip *vip, struct text *out)
 {
-	char text[ADDRESS_VIP_TEXT];
+	char name[ADDRESS_VIP_TEXT];
 
-	return json_pack("{ss si ss so}", "vip", address_print_vip(vip->address, vip->protocol, vip->port, text), "id",
-		vip->id, "pool", vip->pool->name, "traffic", dump_traffic(&vip->traffic));
+	text_add(out, "{\"vip\":\"");
+	text_add(out, address_print_vip(vip->address, vip->protocol, vip->port, name));
+	text_add(out, "\"");
+	dump_number("id", vip->id, out);
+	text_add(out, ",\"pool\":\"");
+	text_add(out, vip->pool->name);
+	text_add(out, "\"");
+	dump_traffic(&vip->traffic, out);
+	text_add(out, "}");
 }
 
-json_t *model_dump(struct model *model)
+void model_dump(struct model *model, struct text *out)
 {
-	json_t *pools = json_array(), *vips = json_array();
-	bool whole = pools && vips;
-
-	for (const struct pool *pool = model->first_pool; pool && whole; pool = pool->next)
-		whole = !json_array_append_new(pools, dump_pool(pool));
-	for (const struct vip *vip = model->first_vip; vip && whole; vip = vip->next)
-		whole = !json_array_append_new(vips, dump_vip(vip));
-	if (!whole) {
-		json_decref(pools);
-		json_decref(vips);
-		return NULL;
+	text_add(out, "\"next_ids\":{\"pool\":");
+	text_add_number(out, model->pool_ids.next);
+	dump_number("vip", model->vip_ids.next, out);
+	dump_number("backend", model->backend_ids.next, out);
+	text_add(out, "},\n\"pools\":[");
+	for (const struct pool *pool = model->first_pool; pool; pool = pool->next) {
+		text_add(out, pool == model->first_pool ? "\n " : ",\n ");
+		dump_pool(pool, out);
 	}
-	return json_pack("{so so s{si si si}}", "pools", pools, "vips", vips, "next_ids", "pool",
-		(int)model->pool_ids.next, "vip", (int)model->vip_ids.next, "backend", (int)model->backend_ids.next);
+	text_add(out, "],\n\"vips\":[");
+	for (const struct vip *vip = model->first_vip; vip; vip = vip->next) {
+		text_add(out, vip == model->first_vip ? "\n " : ",\n ");
+		dump_vip(vip, out);
+	}
+	text_add(out, "]");
 }
 
 /* A number of the state within bounds; what lies outside marks *fault. */
@@ -80,15 +135,16 @@ static int64_t number(const json_t *object, const char *name, int64_t max, bool 
 	return 0;
 }
 
+/* One that is left out is false. */
 static bool flag(const json_t *object, const char *name, bool *fault)
 {
 	const json_t *value = json_object_get(object, name);
 
-	*fault |= !json_is_boolean(value);
+	*fault |= value && !json_is_boolean(value);
 	return json_is_true(value);
 }
 
-static const char *text(const json_t *object, const char *name, bool *fault)
+static const char *string(const json_t *object, const char *name, bool *fault)
 {
 	const char *value = json_string_value(json_object_get(object, name));
 
@@ -99,12 +155,19 @@ static const char *text(const json_t *object, const char *name, bool *fault)
 static struct traffic restore_traffic(const json_t *object, bool *fault)
 {
 	const json_t *traffic = json_object_get(object, "traffic");
+	uint64_t total[3] = { 0 };
 
-	return (struct traffic){
-		.packets = (uint64_t)number(traffic, "packets", INT64_MAX, fault),
-		.bytes = (uint64_t)number(traffic, "bytes", INT64_MAX, fault),
-		.new_flows = (uint64_t)number(traffic, "new_flows", INT64_MAX, fault),
-	};
+	if (traffic && json_array_size(traffic) != 3)
+		*fault = true;
+	for (size_t i = 0; traffic && i < 3; i++) {
+		const json_t *number_of = json_array_get(traffic, i);
+
+		if (!json_is_integer(number_of) || json_integer_value(number_of) < 0)
+			*fault = true;
+		else
+			total[i] = (uint64_t)json_integer_value(number_of);
+	}
+	return (struct traffic){ total[0], total[1], total[2] };
 }
 
 static struct check restore_check(const json_t *object, bool *fault)
@@ -128,8 +191,8 @@ static int broken(struct error *error, const char *what, const char *name)
 
 static int restore_backend(struct model *model, struct pool *pool, const json_t *from, struct error *error)
 {
-	bool fault = false, removed = flag(from, "removed", &fault), pinned = flag(from, "mac_pinned", &fault);
-	const char *address_text = text(from, "address", &fault);
+	bool fault = false, removed = flag(from, "removed", &fault), pinned = flag(from, "pinned", &fault);
+	const char *address_text = string(from, "address", &fault);
 	const char *mac_text = json_string_value(json_object_get(from, "mac"));
 	uint16_t weight = (uint16_t)number(from, "weight", UINT16_MAX, &fault);
 	int err, id = (int)number(from, "id", SNAPSHOT_MAX_IDS - 1, &fault);
@@ -163,9 +226,9 @@ static int restore_backend(struct model *model, struct pool *pool, const json_t 
 static int restore_pool(struct model *model, const json_t *from, struct error *error)
 {
 	bool fault = false;
-	const char *name = text(from, "name", &fault);
+	const char *name = string(from, "name", &fault);
 	int err, id = (int)number(from, "id", SNAPSHOT_MAX_IDS - 1, &fault);
-	int scheduler = scheduler_from_name(text(from, "scheduler", &fault));
+	int scheduler = scheduler_from_name(string(from, "scheduler", &fault));
 	struct check check = restore_check(json_object_get(from, "check"), &fault);
 	const json_t *backends = json_object_get(from, "backends"), *backend;
 	struct pool *pool;
@@ -187,8 +250,8 @@ static int restore_pool(struct model *model, const json_t *from, struct error *e
 static int restore_vip(struct model *model, const json_t *from, struct error *error)
 {
 	bool fault = false;
-	const char *name = text(from, "vip", &fault);
-	struct pool *pool = model_pool_find(model, text(from, "pool", &fault));
+	const char *name = string(from, "vip", &fault);
+	struct pool *pool = model_pool_find(model, string(from, "pool", &fault));
 	int err, id = (int)number(from, "id", SNAPSHOT_MAX_IDS - 1, &fault);
 	struct traffic traffic = restore_traffic(from, &fault);
 	struct vip_spec spec;

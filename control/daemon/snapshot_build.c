@@ -21,6 +21,10 @@ struct snapshot_builder {
 	bool has_key;
 	struct maglev_member *members;
 	size_t members_room;
+	/* The block is made here and then written to the memfd: faulting fresh shared pages in one by one costs
+	 * several times as much. */
+	char *work;
+	size_t work_room;
 	struct maglev_scratch scratch;
 };
 
@@ -41,8 +45,10 @@ struct snapshot_builder *snapshot_builder_new(void)
 
 void snapshot_builder_free(struct snapshot_builder *builder)
 {
-	if (builder)
-		free(builder->members);
+	if (!builder)
+		return;
+	free(builder->members);
+	free(builder->work);
 	free(builder);
 }
 
@@ -285,75 +291,80 @@ static void fill(struct model *model, const struct snapshot_inputs *inputs, cons
 	((struct snapshot_header *)block)->checksum = snapshot_checksum(block, l->size);
 }
 
-/* A writable mapping of a new memfd. 0, or -errno. */
-static int open_block(uint64_t size, int *fd, char **data)
+/* Zeroed memory for a block, the builder's; NULL: none. */
+static char *open_work(struct snapshot_builder *builder, uint64_t size)
 {
-	int err;
+	if (builder->work_room < size) {
+		char *larger = aligned_alloc(ALIGNMENT, size);
 
-	*fd = memfd_create("shunt-snapshot", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (*fd < 0)
+		if (!larger)
+			return NULL;
+		free(builder->work);
+		builder->work = larger;
+		builder->work_room = size;
+	}
+	return memset(builder->work, 0, size);
+}
+
+/* A memfd of the data that nobody can change any more, and a read-only mapping of it. 0, or -errno. */
+static int seal(const char *data, uint64_t size, struct snapshot_block *block)
+{
+	int fd = memfd_create("shunt-snapshot", MFD_CLOEXEC | MFD_ALLOW_SEALING), err = 0;
+	const void *mapped = MAP_FAILED;
+	uint64_t done = 0;
+
+	if (fd < 0)
 		return -errno;
-	*data = MAP_FAILED;
-	if (!ftruncate(*fd, (off_t)size))
-		*data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0);
-	if (*data != MAP_FAILED)
-		return 0;
-	err = -errno;
-	close(*fd);
+	while (done < size) {
+		ssize_t n = write(fd, data + done, size - done);
+
+		if (n <= 0) {
+			err = n < 0 ? -errno : -EIO;
+			goto fail;
+		}
+		done += (uint64_t)n;
+	}
+	if (fcntl(fd, F_ADD_SEALS, CHANNEL_SEALS)) {
+		err = -errno;
+		goto fail;
+	}
+	mapped = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	if (mapped == MAP_FAILED) {
+		err = -errno;
+		goto fail;
+	}
+	*block = (struct snapshot_block){ .fd = fd, .data = mapped, .size = size };
+	return 0;
+
+fail:
+	close(fd);
 	return err;
 }
 
-/* No more changes: the writable mapping goes, the seals come, a read-only one takes its place. */
-static int seal(int fd, char *data, uint64_t size, struct snapshot_block *block)
-{
-	const void *mapped = MAP_FAILED;
-	int err = 0;
-
-	munmap(data, size);
-	if (fcntl(fd, F_ADD_SEALS, CHANNEL_SEALS))
-		err = -errno;
-	if (!err)
-		mapped = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
-	if (!err && mapped == MAP_FAILED)
-		err = -errno;
-	if (err)
-		return err;
-	*block = (struct snapshot_block){ .fd = fd, .data = mapped, .size = size };
-	return 0;
-}
-
-static int build_block(struct model *model, const struct snapshot_inputs *inputs, struct layout *l,
-	const struct snapshot_pool *pools, struct snapshot_block *block, struct error *error)
+static int build_block(struct snapshot_builder *builder, struct model *model, const struct snapshot_inputs *inputs,
+	struct layout *l, const struct snapshot_pool *pools, struct snapshot_block *block, struct error *error)
 {
 	struct snapshot_fault fault = { 0 };
 	struct snapshot_vip *vips;
 	uint32_t probe;
 	char *data;
-	int fd, err = build_vips(model, pools, l, &vips, &probe);
+	int err = build_vips(model, pools, l, &vips, &probe);
 
 	if (err)
 		return no_memory(error);
 	l->vips_off = l->size;
 	place(&l->size, l->vip_index_size * sizeof(*vips));
-	err = open_block(l->size, &fd, &data);
-	if (err) {
-		free(vips);
-		return error_set(error, -err, "no shared memory for the snapshot: %s", strerror(-err));
-	}
-	fill(model, inputs, l, pools, vips, probe, data);
+	data = open_work(builder, l->size);
+	if (data)
+		fill(model, inputs, l, pools, vips, probe, data);
 	free(vips);
-	if (snapshot_check(data, l->size, &fault)) {
-		err = error_set(error, EINVAL, "the snapshot is wrong, and is not sent: %s (%llu)", fault.what,
+	if (!data)
+		return no_memory(error);
+	if (snapshot_check(data, l->size, &fault))
+		return error_set(error, EINVAL, "the snapshot is wrong, and is not sent: %s (%llu)", fault.what,
 			(unsigned long long)fault.index);
-		munmap(data, l->size);
-	} else {
-		err = seal(fd, data, l->size, block);
-		if (err)
-			error_set(error, -err, "cannot seal the snapshot: %s", strerror(-err));
-	}
-	if (err)
-		close(fd);
-	return err;
+	err = seal(data, l->size, block);
+	return err ? error_set(error, -err, "no shared memory for the snapshot: %s", strerror(-err)) : 0;
 }
 
 int snapshot_build(struct snapshot_builder *builder, struct model *model, const struct snapshot_inputs *inputs,
@@ -371,7 +382,7 @@ int snapshot_build(struct snapshot_builder *builder, struct model *model, const 
 	if (!pools)
 		return no_memory(error);
 	fill_pools(model, pools);
-	err = build_block(model, inputs, &l, pools, block, error);
+	err = build_block(builder, model, inputs, &l, pools, block, error);
 	free(pools);
 	return err;
 }

@@ -286,30 +286,25 @@ void state_set_snapshot_version(struct state *state, uint64_t version)
 	state->snapshot_version = version;
 }
 
-static char *to_text(const struct state *state)
+static void write_text(const struct state *state, struct text *out)
 {
-	json_t *root = model_dump(state->model);
-	char digest[17], *text;
+	char head[200];
 
-	snprintf(digest, sizeof(digest), "%016" PRIx64, state->digest);
-	if (!root || json_object_set_new(root, "format", json_integer(FORMAT)) ||
-		json_object_set_new(root, "shunt", json_string(SHUNT_VERSION)) ||
-		json_object_set_new(root, "config_digest", json_string(digest)) ||
-		json_object_set_new(root, "snapshot_version", json_integer((json_int_t)state->snapshot_version))) {
-		json_decref(root);
-		return NULL;
-	}
-	text = json_dumps(root, JSON_INDENT(1));
-	json_decref(root);
-	return text;
+	snprintf(head, sizeof(head), "{\"format\":%d,\"shunt\":\"%s\",\"config_digest\":\"%016" PRIx64
+		"\",\"snapshot_version\":%" PRIu64 ",\n", FORMAT, SHUNT_VERSION, state->digest, state->snapshot_version);
+	text_add(out, head);
+	model_dump(state->model, out);
+	text_add(out, "}\n");
 }
 
 int state_save(struct state *state, struct error *error)
 {
-	char *text = to_text(state);
-	int err = text ? state_file_replace(state->folder, FILE_NAME, text, strlen(text), 0640) : -ENOMEM;
+	struct text text = { 0 };
+	int err;
 
-	free(text);
+	write_text(state, &text);
+	err = text.failed ? -ENOMEM : state_file_replace(state->folder, FILE_NAME, text.data, text.size, 0640);
+	free(text.data);
 	if (err)
 		return error_set(error, -err, "%s/" FILE_NAME " cannot be written: %s", state->directory, strerror(-err));
 	state->saved_generation = model_generation(state->model);

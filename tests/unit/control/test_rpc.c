@@ -337,7 +337,7 @@ static void lines_have_a_limit(void)
 /* A client that reads nothing is worked for no further, and loses nothing if it reads later. */
 static void whoever_does_not_read_waits(void)
 {
-	static const char line[] = REQUEST("help", "{}") "\n";
+	static const char line[] = REQUEST("none", "{}") "\n";
 	size_t sent = 0, answered = 0, length = strlen(line), n = 1 << 15;
 	char *lines = malloc(n * length);
 	json_t *reply;
