@@ -6,11 +6,13 @@
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "kernel_device.h"
@@ -24,6 +26,8 @@ struct tap {
 	struct rte_mempool *pool;
 	struct rte_mbuf *spare; /* for the next frame read */
 	int fd;
+	bool gone; /* somebody deleted the interface */
+	char interface[IFNAMSIZ];
 };
 
 static void tap_write(struct kernel_device *d, struct rte_mbuf **m, unsigned int n)
@@ -68,10 +72,17 @@ static unsigned int tap_read(struct kernel_device *d, struct rte_mbuf **m, unsig
 
 static void tap_wait(struct kernel_device *d, unsigned int us)
 {
-	struct pollfd p = { .fd = ((struct tap *)d)->fd, .events = POLLIN };
+	struct tap *tap = (struct tap *)d;
+	struct pollfd p = { .fd = tap->fd, .events = POLLIN };
 	struct timespec limit = { .tv_nsec = us * 1000l };
 
-	(void)ppoll(&p, 1, &limit, NULL);
+	if (tap->gone || (ppoll(&p, 1, &limit, NULL) > 0 && p.revents & POLLERR))
+		nanosleep(&limit, NULL);
+	if (p.revents & POLLERR) {
+		log_error("%s was deleted: what is not for a VIP is lost until shunt-dataplane is restarted",
+			tap->interface);
+		tap->gone = true;
+	}
 }
 
 static void tap_close(struct kernel_device *d)
@@ -166,6 +177,7 @@ struct kernel_device *kernel_tap_open(const char *interface, struct rte_mempool 
 		return NULL;
 	tap->device = (struct kernel_device){ tap_write, tap_read, tap_wait, tap_close };
 	tap->pool = pool;
+	strncpy(tap->interface, interface, IFNAMSIZ - 1);
 	tap->fd = kernel_tap_attach(interface, IFF_TAP | IFF_NO_PI);
 	if (tap->fd < 0) {
 		free(tap);

@@ -40,8 +40,14 @@ static const char *because(int error)
 	return text;
 }
 
-static int find_port(uint16_t *id)
+/* The port of the device: by its name, or the first there is, for some drivers name theirs otherwise. */
+static int find_port(const char *device, uint16_t *id)
 {
+	char name[RTE_ETH_NAME_MAX_LEN];
+
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(device, ","), device);
+	if (!rte_eth_dev_get_port_by_name(name, id))
+		return 0;
 	RTE_ETH_FOREACH_DEV(*id)
 		return 0;
 	return -1;
@@ -75,7 +81,7 @@ static int attach(struct port *port, const struct settings *s)
 	int error = 0;
 
 	if (eal_port_is_pci(s->port)) {
-		if (!find_port(&port->id))
+		if (!find_port(s->port, &port->id))
 			return 0;
 		log_error("dpdk.port: DPDK does not drive %s: bind it to vfio-pci (dpdk-devbind.py "
 			  "--bind=vfio-pci %s), and see that no other process has it",
@@ -89,7 +95,7 @@ static int attach(struct port *port, const struct settings *s)
 	eal_hush_begin();
 	error = rte_dev_probe(s->port);
 	eal_hush_end();
-	if (!error && !find_port(&port->id))
+	if (!error && !find_port(s->port, &port->id))
 		return 0;
 	log_error("dpdk.port: cannot open %s%s", s->port, error ? because(error) : ": it is no network device");
 	return -1;
