@@ -114,6 +114,18 @@ static bool is_blank(const char *line, size_t length)
 	return strspn(line, " \t\r") >= length;
 }
 
+/*
+ * Read on while there is room: a client that is too far ahead waits in its own write. (Not by libevent's high
+ * watermark: while that is reached, 2.1 runs the read callback again and again without a pause.)
+ */
+static void take_in(struct rpc_connection *c)
+{
+	if (!c->closing && !c->ended && evbuffer_get_length(bufferevent_get_input(c->stream)) <= RPC_LINE_LIMIT)
+		bufferevent_enable(c->stream, EV_READ);
+	else
+		bufferevent_disable(c->stream, EV_READ);
+}
+
 /* Work on what has come in. May end the connection. */
 static void work(struct rpc_connection *c)
 {
@@ -125,7 +137,7 @@ static void work(struct rpc_connection *c)
 
 		if (done++ == REQUESTS_A_TURN) {
 			go_on_later(c);
-			return;
+			break;
 		}
 		line = next_line(c, &length);
 		if (!line) {
@@ -141,11 +153,10 @@ static void work(struct rpc_connection *c)
 		}
 		free(line);
 	}
-	if (c->closing) {
-		bufferevent_disable(c->stream, EV_READ);
-		if (!c->request && unread(c) == 0)
-			end(c);
-	}
+	if (c->closing && !c->request && unread(c) == 0)
+		end(c);
+	else
+		take_in(c);
 }
 
 static void on_turn(evutil_socket_t fd, short what, void *context)
@@ -211,8 +222,6 @@ struct rpc_connection *rpc_connection_new(struct daemon *daemon, evutil_socket_t
 		return NULL;
 	}
 	bufferevent_setcb(c->stream, on_read, on_written, on_event, c);
-	/* Enough for one line too long; beyond that the client waits in its own write. */
-	bufferevent_setwatermark(c->stream, EV_READ, 0, RPC_LINE_LIMIT + 4096);
 	bufferevent_set_timeouts(c->stream, NULL, &patience);
 	bufferevent_enable(c->stream, EV_READ | EV_WRITE);
 	return c;

@@ -163,8 +163,10 @@ static void run(struct rpc_request *request)
 /* Whether text is one of "a|b|c". */
 static bool is_choice(const char *choices, const char *text)
 {
-	size_t length = strlen(text);
+	size_t length = strcspn(text, "|");
 
+	if (text[length])
+		return false;
 	for (const char *c = choices; c; c = strchr(c, '|')) {
 		c += *c == '|';
 		if (strncmp(c, text, length) == 0 && (c[length] == '|' || c[length] == '\0'))

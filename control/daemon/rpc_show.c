@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Method "show": the running set as one object. */
-#include <math.h>
 #include <string.h>
 
 #include "rpc_method.h"
@@ -12,11 +11,17 @@ static void put_traffic(json_t *object, const struct traffic *traffic)
 	json_object_set_new(object, "new_flows", json_integer((json_int_t)traffic->new_flows));
 }
 
+/* A tenth is as fine as a rate means anything. */
+static void put_rate(json_t *object, const char *key, double per_second)
+{
+	json_object_set_new(object, key, json_real((double)(int64_t)(per_second * 10 + 0.5) / 10));
+}
+
 static void put_rates(json_t *object, struct rates rates)
 {
-	json_object_set_new(object, "packets_per_second", json_real(round(rates.packets_per_second * 10) / 10));
-	json_object_set_new(object, "bytes_per_second", json_real(round(rates.bytes_per_second * 10) / 10));
-	json_object_set_new(object, "new_flows_per_second", json_real(round(rates.new_flows_per_second * 10) / 10));
+	put_rate(object, "packets_per_second", rates.packets_per_second);
+	put_rate(object, "bytes_per_second", rates.bytes_per_second);
+	put_rate(object, "new_flows_per_second", rates.new_flows_per_second);
 }
 
 static json_t *show_vip(const struct daemon *daemon, const struct vip *vip, bool rate)

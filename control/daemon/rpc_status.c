@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Methods "status" and "counters". */
-#include <math.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,7 +14,7 @@ static json_t *number(uint64_t n)
 /* A rate for people and graphs: a tenth is as fine as it means anything. */
 static json_t *rate(double per_second)
 {
-	return json_real(round(per_second * 10) / 10);
+	return json_real((double)(int64_t)(per_second * 10 + 0.5) / 10);
 }
 
 /* A string in a field of another process's: it ends where the field does at the latest, and may be anything. */
