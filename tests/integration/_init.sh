@@ -57,7 +57,7 @@ refused() {
 	lines=$(wc -l <"$scratch/refused")
 	is "status of ${*:3} (it said: $(<"$scratch/refused"))" "$status" "$1"
 	matches "what ${*:3} said" "$(<"$scratch/refused")" "$2"
-	is "lines of ${*:3}" "$lines" 1
+	is "lines of ${*:3} (it said: $(<"$scratch/refused"))" "$lines" 1
 }
 
 # --- the lab -------------------------------------------------------------------------------------------------
@@ -90,6 +90,8 @@ backend_state() { # POOL ADDR
 }
 
 state_is() { [[ $(backend_state "$1" "$2") == "$3" ]]; }
+
+connected() { [[ $(json status .dataplane.connected) == true ]]; }
 
 # Hosts and shunt, every backend up.
 start_all() {
@@ -126,7 +128,9 @@ traffic() {
 
 # http N HOST: N connections, each prints the server's name
 http() {
-	on client curl -gfsS -m 20 -H 'Connection: close' "http://$2/?[1-$1]"
+	local host=${2//[/\\[} # brackets of an address are no range of curl's
+
+	on client curl -fsS -m 20 -H 'Connection: close' "http://${host//]/\\]}/?[1-$1]"
 }
 
 # udp N ADDR: N questions from different ports, each prints the server's name
@@ -157,7 +161,7 @@ downloaded() {
 	cmp "$scratch/$1.file" "$run/$(head -c 3 "$scratch/$1.file")/www/download" ||
 		fail "download $1 is damaged"
 }
-download_server() { head -c 3 "$scratch/$1.file"; }
+download_server() { head -c 3 "$scratch/$1.file" && echo; }
 
 # --- the end -------------------------------------------------------------------------------------------------
 

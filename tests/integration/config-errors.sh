@@ -77,7 +77,7 @@ wrong 'missing|pool' '0,/ pool = "web";/s/ pool = "web";//'
 
 step "what is not in this version says so"
 for type in http https udp dns ping exec; do
-	wrong "\"$type\".*not in this version.*\"tcp\".*\"none\"" "0,/type = \"tcp\"/s/type = \"tcp\"/type = \"$type\"/"
+	wrong "\"$type\".*not in this version.*\"tcp\"" "0,/type = \"tcp\"/s/type = \"tcp\"/type = \"$type\"/"
 done
 wrong 'not in this version' 's/^path = "auto"/path = "xdp"/'
 

@@ -66,7 +66,7 @@ ctl backend set web "10.0.0.1${first#rs}" --weight 0 >/dev/null 2>"$scratch/refu
 is "status of a change without dataplane" "$status" 1
 matches "what it said" "$(<"$scratch/refused")" 'kept|applied'
 lab start dataplane
-await 10 "shuntd has found it" on lb sh -c "shuntctl --json --socket $run/shuntd.sock status | jq -e .dataplane.connected"
+await 10 "shuntd has found it" connected
 downloaded tail 60
 [[ $(http 30 "$vip4" | names) != *"$first"* ]] || fail "the change made without dataplane was forgotten"
 await 5 "verdicts add up" accounted_for verdicts

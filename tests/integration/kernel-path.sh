@@ -41,9 +41,10 @@ from scapy.all import *
 conf.verb = 0
 answers, _ = srp(Ether(dst="ff:ff:ff:ff:ff:ff") / ARP(pdst="192.0.2.80", psrc="10.0.0.1"), iface="lan", timeout=0.7, multi=True)
 print("arp", *sorted(f"{r[ARP].psrc} is {r[ARP].hwsrc}" for _, r in answers if r[ARP].op == 2))
+own = get_if_hwaddr("lan")
 group = in6_getnsma(socket.inet_pton(socket.AF_INET6, "2001:db8::80"))
-answers, _ = srp(Ether(dst=in6_getnsmac(group)) / IPv6(src="2001:db8:a::1", dst=socket.inet_ntop(socket.AF_INET6, group)) /
-                 ICMPv6ND_NS(tgt="2001:db8::80") / ICMPv6NDOptSrcLLAddr(lladdr=get_if_hwaddr("lan")),
+answers, _ = srp(Ether(src=own, dst=in6_getnsmac(group)) / IPv6(src="2001:db8:a::1", dst=socket.inet_ntop(socket.AF_INET6, group)) /
+                 ICMPv6ND_NS(tgt="2001:db8::80") / ICMPv6NDOptSrcLLAddr(lladdr=own),
                  iface="lan", timeout=0.7, multi=True)
 print("nd", *sorted(f"{r[ICMPv6ND_NA].tgt} is {r[ICMPv6NDOptDstLLAddr].lladdr}" for _, r in answers))
 END

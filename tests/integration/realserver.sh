@@ -29,7 +29,7 @@ own = get_if_hwaddr("lan")
 for target in ("2001:db8::80", "2001:db8:a::12"):
     group = in6_getnsma(socket.inet_pton(socket.AF_INET6, target))
     for mac in (in6_getnsmac(group), "33:33:00:00:00:01"):
-        answers, _ = srp(Ether(dst=mac) / IPv6(src="2001:db8:a::1", dst=socket.inet_ntop(socket.AF_INET6, group)) /
+        answers, _ = srp(Ether(src=own, dst=mac) / IPv6(src="2001:db8:a::1", dst=socket.inet_ntop(socket.AF_INET6, group)) /
                          ICMPv6ND_NS(tgt=target) / ICMPv6NDOptSrcLLAddr(lladdr=own), iface="lan", timeout=0.7, multi=True)
         print("nd", target, macs(answers, ICMPv6ND_NA))
 END

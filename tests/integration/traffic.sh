@@ -24,8 +24,13 @@ done
 
 step "uploads, client to server, where every full-sized packet goes through shunt"
 head -c 4M /dev/urandom >"$scratch/upload"
-on client curl -gsS -m 60 -o /dev/null -w '%{size_upload}\n' --data-binary "@$scratch/upload" "http://$vip4/" >"$scratch/size"
-is "bytes uploaded" "$(<"$scratch/size")" 4194304
+for host in "$vip4" "[$vip6]"; do
+	on client curl -gfsS -m 60 -T "$scratch/upload" "http://$host/upload/file"
+	arrived=("$run"/rs*/www/upload/file)
+	is "servers that got it" "${#arrived[@]}" 1
+	cmp "$scratch/upload" "${arrived[0]}" || fail "damaged"
+	rm "${arrived[0]}"
+done
 
 step "the VIP answers ping, and in what it counts the traffic is found again"
 on client ping -q -c 3 -i 0.2 -W 2 "$vip4" >/dev/null

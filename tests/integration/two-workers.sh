@@ -31,6 +31,7 @@ ctl backend set web "10.0.0.1${first#rs}" --weight 0
 lab stop dataplane
 edit_conf 's/cores = .*/cores = "'"${cpus[1]}"'";/'
 lab start dataplane
-is "workers" "$(until_true 5 ctl status; json status '.dataplane.workers | length')" 1
+await 5 "shuntd has found it" connected
+is "workers" "$(json status '.dataplane.workers | length')" 1
 downloaded long 40
-await 5 "verdicts add up to what was received" accounted_for
+await 5 "verdicts add up" accounted_for verdicts

@@ -4,8 +4,8 @@
 # A hundred thousand flows are shared out by weight, within 2 %, by each scheduler that goes by weight; and when the
 # pool grows, or loses a backend, no established flow of another backend moves: seen in the frames themselves.
 #
-#   router: one packet of each flow straight to lb's MAC ── lan ──┬── lb
-#           tcpdump of what lb sends on                           └── rs1 (weight 100), rs2 (200), rs3 (300), rs4
+#   lb: one packet of each flow straight into wire0      ┌── rs1 (weight 100), rs2 (200), rs3 (300), rs4
+#   router: tcpdump of what lb sends on ── lan ──────────┴── lb
 . "$(dirname "$0")/_init.sh"
 
 flows=100000
@@ -21,7 +21,7 @@ lab start
 await 10 "every backend is up" all_up
 
 # send KIND VIP PORT PROTOCOL FLAGS: one packet of every flow
-send() { on router "$here/_generate.py" flows lan "$lb_mac" "$2" "$3" "$4" "$flows" --flags "$5" --rate 40000 >/dev/null; }
+send() { on lb "$here/_generate.py" flows wire0 "$lb_mac" "$2" "$3" "$4" "$flows" --flags "$5" --rate 40000 >/dev/null; }
 
 # shares_are POOL: new flows of the backends are 1/6, 1/3, 1/2 of all within 2 % of each share
 shares_are() {
