@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The sweep of the flow table: counts the flows of each backend and clears words that are dead or whose
- * VIP or backend is gone, so that a tick can't wrap around unseen and an id can be given out again.
+ * backend is gone, so that a tick can't wrap around unseen and an id can be given out again.
  * One sweeper at a time, beside any number of workers. For bodies whose tables are ordinary memory.
  */
 #ifndef SHUNT_SWEEP_H

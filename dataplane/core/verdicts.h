@@ -40,7 +40,7 @@
 	COUNTER(FLOW_MOVED, EVENT, "flow_moved", "flows given another backend: theirs was gone or down")   \
 	COUNTER(FLOW_EVICTED, EVENT, "flow_evicted", "half-open or reset flows displaced by newer ones")   \
 	COUNTER(FLOW_UNTRACKED, EVENT, "flow_untracked",                                                   \
-		"new flows forwarded by hash without an entry: no room in the flow table")                 \
+		"new connections, and UDP packets, forwarded by hash alone: no room in the flow table")                 \
 	COUNTER(KERNEL_SENT, EVENT, "kernel_sent", "frames of the kernel put on the wire")                 \
 	COUNTER(KERNEL_DROPPED, EVENT, "kernel_dropped", "frames of the kernel that found no room")
 
