@@ -52,15 +52,30 @@ static int take_port(struct settings *s, const config_setting_t *c, struct why *
 	return take_text(s->port, sizeof(s->port), value, why);
 }
 
-static int add_cpu(struct settings *s, unsigned long cpu, const cpu_set_t *allowed, struct why *why)
+/* By trying: the affinity of the process says nothing of isolated CPUs, nor sysfs of control groups. */
+static bool is_usable(unsigned long cpu)
 {
-	if (cpu >= CPU_SETSIZE || !CPU_ISSET(cpu, allowed))
-		return refuse(why, "CPU %lu is not on this machine, or not for this process to use", cpu);
+	cpu_set_t before, one;
+	bool usable;
+
+	if (cpu >= CPU_SETSIZE || sched_getaffinity(0, sizeof(before), &before))
+		return false;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	usable = !sched_setaffinity(0, sizeof(one), &one);
+	sched_setaffinity(0, sizeof(before), &before);
+	return usable;
+}
+
+static int add_cpu(struct settings *s, unsigned long cpu, struct why *why)
+{
 	for (unsigned int i = 0; i < s->n_cpus; i++)
 		if (s->cpu[i] == cpu)
 			return refuse(why, "CPU %lu is listed twice", cpu);
 	if (s->n_cpus == STATS_MAX_WORKERS)
 		return refuse(why, "more than %d CPUs", STATS_MAX_WORKERS);
+	if (!is_usable(cpu))
+		return refuse(why, "CPU %lu is not on this machine, or not for this process to use", cpu);
 	s->cpu[s->n_cpus++] = (uint16_t)cpu;
 	return 0;
 }
@@ -68,10 +83,7 @@ static int add_cpu(struct settings *s, unsigned long cpu, const cpu_set_t *allow
 static int take_cores(struct settings *s, const config_setting_t *c, struct why *why)
 {
 	const char *value = config_setting_get_string(c), *p = value;
-	cpu_set_t allowed;
 
-	if (sched_getaffinity(0, sizeof(allowed), &allowed))
-		return refuse(why, "cannot find out which CPUs there are: %m");
 	s->n_cpus = 0;
 	do {
 		unsigned long first, last;
@@ -89,7 +101,7 @@ static int take_cores(struct settings *s, const config_setting_t *c, struct why 
 		if (last < first || (*end && *end != ','))
 			goto malformed;
 		for (unsigned long cpu = first; cpu <= last; cpu++)
-			if (add_cpu(s, cpu, &allowed, why))
+			if (add_cpu(s, cpu, why))
 				return -1;
 		p = *end ? end + 1 : end;
 		if (*end && !*p)
