@@ -20,8 +20,8 @@
 /* "shunt-run-shunt-shunt0.flows": one for each run_dir and kernel interface. */
 static void name_flow_file(char *name, size_t size, const struct settings *s)
 {
-	size_t n = (size_t)snprintf(name, size, "shunt%s-%s.flows", s->run_dir,
-		*s->kernel_interface ? s->kernel_interface : "none");
+	size_t n = (size_t)snprintf(
+		name, size, "shunt%s-%s.flows", s->run_dir, *s->kernel_interface ? s->kernel_interface : "none");
 
 	for (size_t i = 0; i < n && i < size; i++)
 		if (name[i] == '/')

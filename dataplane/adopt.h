@@ -16,12 +16,12 @@
 struct adopt {
 	struct worker_shared *shared;
 	struct segment *segment;
-	struct flow_file *flows;   /* NULL until the first snapshot */
-	bool flows_changed;        /* whoever maps the table has to be told; cleared by the teller */
-	char flow_name[300];       /* of the flow table's file */
-	char kept_path[300];       /* of the kept snapshot */
+	struct flow_file *flows; /* NULL until the first snapshot */
+	bool flows_changed;	 /* whoever maps the table has to be told; cleared by the teller */
+	char flow_name[300];	 /* of the flow table's file */
+	char kept_path[300];	 /* of the kept snapshot */
 	bool keep_due;
-	__u64 capacity_refused;    /* the other capacity that was last logged */
+	__u64 capacity_refused; /* the other capacity that was last logged */
 };
 
 /* shared->generation becomes one without snapshot. Returns 0, or -1 with a line logged. */

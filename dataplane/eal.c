@@ -145,8 +145,8 @@ static int check_pci(const char *port)
 	char address[32], path[128];
 	size_t len = strcspn(port, ",");
 
-	snprintf(address, sizeof(address), "%s%.*s", memchr(port, '.', len) - (void *)port > 8 ? "" : "0000:",
-		(int)len, port);
+	snprintf(address, sizeof(address), "%s%.*s",
+		memchr(port, '.', len) - (void *)port > 8 ? "" : "0000:", (int)len, port);
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", address);
 	if (!access(path, F_OK))
 		return 0;
@@ -217,7 +217,8 @@ static int check_memory(bool no_huge, uint64_t bytes)
 	if (there >= bytes)
 		return 0;
 	if (no_huge)
-		log_error("needs %" PRIu64 " MB of memory, of which %" PRIu64 " MB are available: lower dpdk.mbufs",
+		log_error("needs %" PRIu64 " MB of memory, of which %" PRIu64
+			  " MB are available: lower dpdk.mbufs",
 			need_mb, there >> 20);
 	else
 		log_error("needs %" PRIu64 " MB of huge pages, of which %" PRIu64 " MB are free: "

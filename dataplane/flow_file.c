@@ -106,7 +106,8 @@ static const char *misfit(const struct flow_file *f, const struct snapshot_heade
 
 	if (h->magic != FLOW_TABLE_MAGIC || h->abi != FLOW_TABLE_ABI || h->header_size != FLOW_TABLE_HEADER_SIZE)
 		return "it has another layout";
-	if (h->capacity != snapshot->flow_capacity || h->n_buckets != flow_table_buckets(snapshot->flow_capacity) ||
+	if (h->capacity != snapshot->flow_capacity ||
+		h->n_buckets != flow_table_buckets(snapshot->flow_capacity) ||
 		f->size < flow_table_size(snapshot->flow_capacity))
 		return "it has another capacity";
 	if (h->key_check != flow_key_check(snapshot->hash_key))
@@ -266,8 +267,8 @@ struct flow_file *flow_file_open(const char *name, const struct snapshot_header 
 	return f;
 }
 
-struct flow_file *flow_file_replace(const char *name, const struct snapshot_header *snapshot,
-	const struct flow_file *old)
+struct flow_file *flow_file_replace(
+	const char *name, const struct snapshot_header *snapshot, const struct flow_file *old)
 {
 	struct flow_file *f;
 	char path[sizeof(f->path)];

@@ -13,7 +13,7 @@ struct flow_file {
 	struct flow_table_header *header;
 	struct flow_bucket *buckets;
 	__u64 size;  /* of file and mapping, in whole pages */
-	int fd;      /* holds the lock that keeps another process off */
+	int fd;	     /* holds the lock that keeps another process off */
 	int read_fd; /* may only be mapped for reading: the one to give away */
 };
 
@@ -27,8 +27,8 @@ struct flow_file *flow_file_open(const char *name, const struct snapshot_header 
  * A new table of this name in place of old, which stays mapped for those who still use it but is no
  * longer the file. Returns NULL with a line logged on error.
  */
-struct flow_file *flow_file_replace(const char *name, const struct snapshot_header *snapshot,
-	const struct flow_file *old);
+struct flow_file *flow_file_replace(
+	const char *name, const struct snapshot_header *snapshot, const struct flow_file *old);
 
 /* Unmap; the file stays. f may be NULL. */
 void flow_file_close(struct flow_file *f);

@@ -22,7 +22,7 @@
 #define TO_KERNEL_SLOTS 1024 /* of each worker: 10 ms of what one thread can give to a TAP */
 #define FROM_KERNEL_SLOTS 512
 #define FROM_KERNEL_MBUFS 2047 /* in the ring, in the transmit queue, and those being filled */
-#define BUSY_ROUNDS 200 /* without work before the thread takes its time */
+#define BUSY_ROUNDS 200	       /* without work before the thread takes its time */
 #define BUSY_WAIT_US 50
 #define IDLE_WAIT_US 500
 
@@ -120,8 +120,8 @@ struct kernel_path *kernel_path_open(const char *interface, const struct port *p
 	if (!k)
 		return NULL;
 	k->workers = workers;
-	k->pool = rte_pktmbuf_pool_create_by_ops("kernel", FROM_KERNEL_MBUFS, 0, 0, frame_room(port), SOCKET_ID_ANY,
-		"ring_mt_rts");
+	k->pool = rte_pktmbuf_pool_create_by_ops(
+		"kernel", FROM_KERNEL_MBUFS, 0, 0, frame_room(port), SOCKET_ID_ANY, "ring_mt_rts");
 	if (!k->pool || make_rings(k)) {
 		log_error("no memory for the kernel path: %s", rte_strerror(rte_errno));
 		goto fail;

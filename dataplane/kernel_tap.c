@@ -108,9 +108,11 @@ int kernel_tap_attach(const char *interface, short flags)
 		if (errno == EBUSY)
 			log_error("dpdk.kernel_interface: %s is in use by another process", interface);
 		else if (errno == EINVAL)
-			log_error("dpdk.kernel_interface: %s is there already and is no TAP of this kind", interface);
+			log_error("dpdk.kernel_interface: %s is there already and is no TAP of this kind",
+				interface);
 		else if (errno == EPERM)
-			log_error("dpdk.kernel_interface: no right to make %s: CAP_NET_ADMIN is needed", interface);
+			log_error(
+				"dpdk.kernel_interface: no right to make %s: CAP_NET_ADMIN is needed", interface);
 		else
 			log_error("dpdk.kernel_interface: cannot make %s: %m", interface);
 		goto fail;

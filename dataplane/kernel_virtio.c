@@ -102,8 +102,9 @@ struct kernel_device *kernel_virtio_open(const char *interface, struct rte_mempo
 		return NULL;
 	v->device = (struct kernel_device){ virtio_write, virtio_read, virtio_wait, virtio_close };
 	snprintf(args, sizeof(args),
-		"path=" VHOST_NET ",queues=1,queue_size=%d,iface=%s,mac=%02x:%02x:%02x:%02x:%02x:%02x", DESCRIPTORS,
-		interface, mac.byte[0], mac.byte[1], mac.byte[2], mac.byte[3], mac.byte[4], mac.byte[5]);
+		"path=" VHOST_NET ",queues=1,queue_size=%d,iface=%s,mac=%02x:%02x:%02x:%02x:%02x:%02x",
+		DESCRIPTORS, interface, mac.byte[0], mac.byte[1], mac.byte[2], mac.byte[3], mac.byte[4],
+		mac.byte[5]);
 	eal_hush_begin();
 	error = rte_eal_hotplug_add("vdev", NAME, args);
 	if (!error) {

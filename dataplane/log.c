@@ -20,7 +20,7 @@ void log_init(void)
 
 	/* Inherited through a redirection the variable would speak of another stream: systemd.exec(5). */
 	journal = stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 && fstat(STDERR_FILENO, &st) == 0 &&
-		  st.st_dev == device && st.st_ino == inode;
+		st.st_dev == device && st.st_ino == inode;
 }
 
 static void write_line(int priority, const char *format, va_list args)
@@ -28,8 +28,8 @@ static void write_line(int priority, const char *format, va_list args)
 	char line[1024];
 	int n, head;
 
-	head = journal ? snprintf(line, sizeof(line), "<%d>", priority) :
-			 snprintf(line, sizeof(line), "shunt-dataplane: ");
+	head = journal ? snprintf(line, sizeof(line), "<%d>", priority)
+		       : snprintf(line, sizeof(line), "shunt-dataplane: ");
 	n = vsnprintf(line + head, sizeof(line) - (size_t)head - 1, format, args);
 	if (n < 0)
 		return;
@@ -41,14 +41,14 @@ static void write_line(int priority, const char *format, va_list args)
 		return;
 }
 
-#define LOG_FUNCTION(name, priority)                                                                               \
-	void name(const char *format, ...)                                                                         \
-	{                                                                                                          \
-		va_list args;                                                                                      \
-                                                                                                                   \
-		va_start(args, format);                                                                            \
-		write_line(priority, format, args);                                                                \
-		va_end(args);                                                                                      \
+#define LOG_FUNCTION(name, priority)                                                                              \
+	void name(const char *format, ...)                                                                        \
+	{                                                                                                         \
+		va_list args;                                                                                     \
+                                                                                                                  \
+		va_start(args, format);                                                                           \
+		write_line(priority, format, args);                                                               \
+		va_end(args);                                                                                     \
 	}
 
 LOG_FUNCTION(log_error, LOG_ERR)

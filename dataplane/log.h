@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* One line an event to standard error, with systemd's priorities when that is the journal. Any thread but workers. */
+/* One line an event to standard error, with systemd's priorities when that is the journal. Any thread but workers.
+ */
 #ifndef SHUNT_LOG_H
 #define SHUNT_LOG_H
 

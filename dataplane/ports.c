@@ -48,7 +48,7 @@ static int find_port(const char *device, uint16_t *id)
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(device, ","), device);
 	if (!rte_eth_dev_get_port_by_name(name, id))
 		return 0;
-	RTE_ETH_FOREACH_DEV(*id)
+	RTE_ETH_FOREACH_DEV (*id)
 		return 0;
 	return -1;
 }
@@ -105,8 +105,8 @@ static struct rte_mempool *make_pool(const struct settings *s, int socket)
 {
 	/* Threads that are no workers put buffers back: one that is preempted meanwhile must not hold up the
 	 * workers, which the default ring of the pool would make it do. */
-	struct rte_mempool *pool = rte_pktmbuf_pool_create_by_ops("packets", s->mbufs, POOL_CACHE, 0,
-		(uint16_t)s->mbuf_size, socket, "ring_mt_rts");
+	struct rte_mempool *pool = rte_pktmbuf_pool_create_by_ops(
+		"packets", s->mbufs, POOL_CACHE, 0, (uint16_t)s->mbuf_size, socket, "ring_mt_rts");
 
 	if (!pool && socket != SOCKET_ID_ANY)
 		return make_pool(s, SOCKET_ID_ANY);
@@ -127,8 +127,8 @@ static void choose_queues(struct port *port, const struct rte_eth_dev_info *info
 		log_warning("%s has %u queues: %u of %u workers run", port->name, n, n, workers);
 }
 
-static void choose_offloads(const struct port *port, const struct rte_eth_dev_info *info, struct rte_eth_conf *conf,
-	const struct settings *s)
+static void choose_offloads(const struct port *port, const struct rte_eth_dev_info *info,
+	struct rte_eth_conf *conf, const struct settings *s)
 {
 	uint64_t hash = info->flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
 
@@ -176,7 +176,8 @@ static int configure(struct port *port, const struct settings *s, unsigned int w
 	if (!port->pool)
 		return -ENOMEM;
 	for (uint16_t q = 0; q < port->queues && !error; q++) {
-		error = rte_eth_rx_queue_setup(port->id, q, rx_descriptors, (unsigned int)socket, NULL, port->pool);
+		error = rte_eth_rx_queue_setup(
+			port->id, q, rx_descriptors, (unsigned int)socket, NULL, port->pool);
 		if (!error)
 			error = rte_eth_tx_queue_setup(port->id, q, tx_descriptors, (unsigned int)socket, NULL);
 	}
@@ -250,7 +251,8 @@ void port_watch(struct port *port, struct stats_port *to)
 	struct rte_eth_stats stats;
 
 	if (!rte_eth_link_get_nowait(port->id, &link)) {
-		bool known = link.link_speed != RTE_ETH_SPEED_NUM_NONE && link.link_speed != RTE_ETH_SPEED_NUM_UNKNOWN;
+		bool known =
+			link.link_speed != RTE_ETH_SPEED_NUM_NONE && link.link_speed != RTE_ETH_SPEED_NUM_UNKNOWN;
 
 		to->link_up = link.link_status;
 		to->link_mbps = link.link_status && known ? link.link_speed : 0;

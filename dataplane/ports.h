@@ -13,15 +13,15 @@
 #include "types.h"
 
 struct port {
-	uint16_t id;      /* DPDK's */
-	uint16_t queues;  /* receive and transmit queues, one of each for a worker */
+	uint16_t id;	 /* DPDK's */
+	uint16_t queues; /* receive and transmit queues, one of each for a worker */
 	uint16_t mtu;
 	struct mac mac;
 	char name[RTE_ETH_NAME_MAX_LEN];
 	char driver[32];
-	bool virtual;     /* no hardware behind it */
+	bool virtual; /* no hardware behind it */
 	bool started;
-	int link_up;      /* as last logged; -1: not yet */
+	int link_up; /* as last logged; -1: not yet */
 	struct rte_mempool *pool;
 };
 

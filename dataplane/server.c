@@ -181,8 +181,9 @@ void server_receive(struct server *s)
 	struct channel_snapshot message = { 0 };
 	struct iovec part = { &message, sizeof(message) };
 	union control control;
-	struct msghdr m = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
-		.msg_controllen = sizeof(control) };
+	struct msghdr m = {
+		.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
+	};
 	unsigned int n_fds;
 	int fds[MAX_FDS];
 	ssize_t n = recvmsg(s->client, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
@@ -200,7 +201,8 @@ void server_receive(struct server *s)
 		message.head.type == CHANNEL_SNAPSHOT && message.head.size == sizeof(message)) {
 		adopt_snapshot(s, &message, fds[0]);
 	} else {
-		log_error("a message on the channel is none that is known (type %u, %zd bytes, %u descriptors): closed",
+		log_error("a message on the channel is none that is known (type %u, %zd bytes, %u descriptors): "
+			  "closed",
 			message.head.type, n, n_fds);
 		drop_client(s);
 	}

@@ -12,7 +12,7 @@ struct server {
 	int client; /* -1: nobody there */
 	char path[108];
 	struct channel_hello hello; /* ready-made, but for the snapshot's version */
-	int statistics;             /* descriptor that goes with it; not ours */
+	int statistics;		    /* descriptor that goes with it; not ours */
 	struct adopt *adopt;
 };
 

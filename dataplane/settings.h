@@ -12,17 +12,17 @@
 #define SETTINGS_MAX_EAL_ARGS 64
 
 struct settings {
-	char port[256];                     /* PCI address or virtual device, with DPDK's arguments */
-	uint16_t cpu[STATS_MAX_WORKERS];    /* of each worker */
+	char port[256];			 /* PCI address or virtual device, with DPDK's arguments */
+	uint16_t cpu[STATS_MAX_WORKERS]; /* of each worker */
 	unsigned int n_cpus;
-	char kernel_interface[IFNAMSIZ];    /* "": none */
+	char kernel_interface[IFNAMSIZ]; /* "": none */
 	char eal_args[SETTINGS_MAX_EAL_ARGS][256];
 	unsigned int n_eal_args;
-	char socket[108];                   /* where shuntd finds us */
-	char run_dir[256];                  /* kept snapshot and lock */
-	bool idle_sleep;                    /* workers nap when there is nothing to do */
-	unsigned int mbufs;                 /* packet buffers for receiving */
-	unsigned int mbuf_size;             /* bytes of each, headroom included */
+	char socket[108];	/* where shuntd finds us */
+	char run_dir[256];	/* kept snapshot and lock */
+	bool idle_sleep;	/* workers nap when there is nothing to do */
+	unsigned int mbufs;	/* packet buffers for receiving */
+	unsigned int mbuf_size; /* bytes of each, headroom included */
 };
 
 /*

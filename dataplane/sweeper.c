@@ -61,8 +61,8 @@ static void publish(const struct sweeper *s, const struct generation *g, struct 
 	flows->last_sweep_s = s->begun_ns / 1000000000u;
 }
 
-void sweeper_run(struct sweeper *s, const struct generation *g, struct flow_table_header *flows,
-	struct segment *segment)
+void sweeper_run(
+	struct sweeper *s, const struct generation *g, struct flow_table_header *flows, struct segment *segment)
 {
 	__u64 now = clock_ns(), end = now + SLICE_NS;
 	struct tables t = g->tables;

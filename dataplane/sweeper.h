@@ -16,8 +16,8 @@ void sweeper_free(struct sweeper *s);
  * Sweep for a few milliseconds if one is due or under way; at its end fill in the segment's counts and
  * the header's time. To be called about ten times a second. g: with a snapshot and a table.
  */
-void sweeper_run(struct sweeper *s, const struct generation *g, struct flow_table_header *flows,
-	struct segment *segment);
+void sweeper_run(
+	struct sweeper *s, const struct generation *g, struct flow_table_header *flows, struct segment *segment);
 
 /* The flow table is another one: forget a sweep that is under way. */
 void sweeper_restart(struct sweeper *s);

@@ -139,8 +139,8 @@ static inline void hand_to_kernel(const struct worker *w, const struct tables *t
 }
 
 /* One burst from one port, from reception to its end. Returns how many packets it had. */
-static inline unsigned int forward_port(const struct worker *w, const struct tables *t, struct burst *b,
-	unsigned int port)
+static inline unsigned int forward_port(
+	const struct worker *w, const struct tables *t, struct burst *b, unsigned int port)
 {
 	b->n = rte_eth_rx_burst(w->shared->ports[port].id, (__u16)w->index, b->mbuf, BURST_MAX);
 	t->stats->polls++;

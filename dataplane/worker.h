@@ -18,17 +18,17 @@
 /* What the main thread tells all workers. */
 struct worker_shared {
 	struct generation *generation; /* main: rw (release), workers: ro (acquire), under RCU */
-	__u32 tick;                    /* main: rw, workers: ro */
-	bool stop;                     /* main: rw, workers: ro */
+	__u32 tick;		       /* main: rw, workers: ro */
+	bool stop;		       /* main: rw, workers: ro */
 	bool idle_sleep;
-	struct rte_rcu_qsbr *qsbr;     /* a reader for each worker, by index */
+	struct rte_rcu_qsbr *qsbr; /* a reader for each worker, by index */
 	const struct port *ports;
 	unsigned int n_ports;
 };
 
 struct worker {
 	struct worker_shared *shared;
-	unsigned int index;        /* its queue on every port, its reader id, and one less than its lcore */
+	unsigned int index; /* its queue on every port, its reader id, and one less than its lcore */
 	unsigned int cpu;
 	struct stats_worker *stats;
 	struct rte_ring *to_kernel;   /* single producer: this worker; NULL: there is no kernel path */
