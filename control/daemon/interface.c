@@ -98,7 +98,7 @@ static void note_link(struct interface *interface, const struct nlmsghdr *messag
 {
 	const struct ifinfomsg *head = mnl_nlmsg_get_payload(message);
 	unsigned int index = (unsigned int)head->ifi_index;
-	bool ours = strcmp(link_name(message), interface->name) == 0;
+	bool ours = interface->name[0] && strcmp(link_name(message), interface->name) == 0;
 
 	/* A bridge tells of its ports in the same words with its own family. */
 	if (head->ifi_family != AF_UNSPEC)
@@ -123,6 +123,8 @@ static void read_link(struct interface *interface)
 	struct ifinfomsg head = { 0 };
 	int error;
 
+	if (!interface->name[0])
+		return;
 	mnl_nlmsg_put_extra_header(message, sizeof(struct ifinfomsg));
 	mnl_attr_put_strz(message, IFLA_IFNAME, interface->name);
 	error = netlink_query(interface->netlink, message, copy_head, &head);
@@ -189,7 +191,9 @@ void interface_listen(struct interface *interface, struct interface_listener *li
 void interface_start(struct interface *interface)
 {
 	interface->started = true;
-	if (!interface->up)
+	if (!interface->name[0])
+		log_warning("no dpdk.kernel_interface: MACs are only those given, and no check goes by way of the VIP");
+	else if (!interface->up)
 		log_warning("interface %s is not there or not up: no neighbours and no checks through it until it is",
 			interface->name);
 	else

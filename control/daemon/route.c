@@ -397,7 +397,9 @@ void route_warnings(struct routes *routes, json_t *warnings)
 
 	if (!interface_index(routes->interface)) {
 		json_array_append_new(warnings,
-			json_sprintf("interface %s is not there or not up", interface_name(routes->interface)));
+			interface_name(routes->interface)[0] ?
+				json_sprintf("interface %s is not there or not up", interface_name(routes->interface)) :
+				json_string("there is no dpdk.kernel_interface: no neighbours, no checks by way of the VIP"));
 		return;
 	}
 	warn_of_address(routes, warnings, AF_INET, routes->wanted_v4);
