@@ -10,7 +10,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include "snapshot.h"
 
@@ -133,9 +132,6 @@ const char *config_check_print(const struct check *check, char *text);
  * was 2000000"), with a word on what has to be restarted for it where a reload is not enough. NULL: no memory.
  */
 json_t *config_diff(const struct config *before, const struct config *after);
-
-/* The commented file: every setting with its meaning, range and default, from the table of settings. */
-int config_print_settings(FILE *file);
 
 /* printf into *error; returns -errno_value, so that a caller can return it. */
 int error_set(struct error *error, int errno_value, const char *format, ...)
