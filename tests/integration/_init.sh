@@ -130,7 +130,7 @@ traffic() {
 http() {
 	local host=${2//[/\\[} # brackets of an address are no range of curl's
 
-	on client curl -fsS -m 20 -H 'Connection: close' "http://${host//]/\\]}/?[1-$1]"
+	on client curl -fsS --fail-early -m 20 -H 'Connection: close' "http://${host//]/\\]}/?[1-$1]"
 }
 
 # udp N ADDR: N questions from different ports, each prints the server's name

@@ -11,26 +11,25 @@
 start_all
 
 step "downloads begin; then the servers they are on get no new flows any more"
-for i in 1 2 3; do download "four-$i" 600k; done
+for i in 1 2; do download "four-$i" 600k; done
 download six-1 600k "[$vip6]"
-for i in 1 2 3; do
+for i in 1 2; do
 	on_server=$(download_server "four-$i")
 	ctl backend set web "10.0.0.1${on_server#rs}" --weight 0
 done
 ctl backend del web6 "2001:db8:a::1$(download_server six-1 | tr -d rs)"
 entered=$(counter flow_new)
-# The sweep of the table is the slowest thing a restarted dataplane relies on: none is needed, but one may be under way.
 
 step "kill -9 of shunt-dataplane, restarted at once"
 kill_hard dataplane
 lab start dataplane
-sizes() { stat -c %s "$scratch"/four-[123].file "$scratch/six-1.file" | xargs; }
+sizes() { stat -c %s "$scratch"/four-[12].file "$scratch/six-1.file" | xargs; }
 then=$(sizes)
 grown() {
 	local i now
 	read -ra now <<<"$(sizes)"
 	read -ra was <<<"$then"
-	for i in 0 1 2 3; do ((now[i] > was[i] + 100000)) || return 1; done
+	for i in 0 1 2; do ((now[i] > was[i] + 100000)) || return 1; done
 }
 await 10 "all downloads go on" grown
 is "moved flows" "$(counter flow_moved)" 0
@@ -48,14 +47,12 @@ on client ping -q -c 1 -W 2 10.0.0.2 >/dev/null
 
 step "shuntd is back"
 lab start shuntd
-ctl backend set web 10.0.0.12 --weight 100
-for i in 1 2 3; do downloaded "four-$i" 60; done
+for i in 1 2; do downloaded "four-$i" 60; done
 downloaded six-1 60
 step "flows entered before: $entered"
 
 step "stopped and started the ordinary way it carries on as well, and with a changed pool meanwhile"
-ctl backend set web 10.0.0.11 --weight 100
-ctl backend set web 10.0.0.13 --weight 100
+for i in 1 2 3; do ctl backend set web "10.0.0.1$i" --weight 100; done
 await 5 "every backend is up" all_up
 download tail 900k
 first=$(download_server tail)
