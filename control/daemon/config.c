@@ -34,7 +34,8 @@ int config_place(struct error *error, const char *file, int line, const char *na
 
 	if (line)
 		snprintf(where, sizeof(where), ":%d", line);
-	error_set(error, EINVAL, "%.200s%s: %s%s%.240s", file, where, name ? name : "", name ? ": " : "", what.text);
+	error_set(
+		error, EINVAL, "%.200s%s: %s%s%.240s", file, where, name ? name : "", name ? ": " : "", what.text);
 	return err;
 }
 
@@ -165,7 +166,8 @@ static int read_scalar(struct reader *r, const struct setting *setting, config_s
 	return err ? place(r, from, shown, err) : 0;
 }
 
-static int read_group(struct reader *r, config_setting_t *group, const char *prefix, const char *shown, void *base);
+static int read_group(
+	struct reader *r, config_setting_t *group, const char *prefix, const char *shown, void *base);
 
 static void set_origin(struct reader *r, const struct setting *list, void *element, const config_setting_t *from)
 {
@@ -279,8 +281,8 @@ static int read_group(struct reader *r, config_setting_t *group, const char *pre
 			if (err)
 				return err;
 		} else if (s->required) {
-			error_set(r->error, EINVAL, "is missing: %s (%s)", settings_describe(s, what, sizeof(what)),
-				s->help);
+			error_set(r->error, EINVAL, "is missing: %s (%s)",
+				settings_describe(s, what, sizeof(what)), s->help);
 			return place(r, group, name, -EINVAL);
 		}
 	}
@@ -375,10 +377,11 @@ static int add_included(struct reader *r)
 		r->config->digest = digest_add(r->config->digest, text, size);
 		err = config_text_prepare(text, size, &prepared, &line, r->error);
 		if (!err) {
-			/* libconfig has read it by now: a number that wants an "L" is not what it says any more. */
+			/* libconfig has read it by now, and cut a number that wants an "L". */
 			line = line_of_difference(text, prepared);
 			if (line)
-				err = error_set(r->error, EINVAL, "a number above 2147483647 needs an \"L\" behind it");
+				err = error_set(
+					r->error, EINVAL, "a number above 2147483647 needs an \"L\" behind it");
 			free(prepared);
 		}
 		if (err && err != -ENOMEM)

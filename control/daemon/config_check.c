@@ -70,7 +70,8 @@ static int refuse_vip(const struct context *c, const struct config_vip *vip, con
 /* Ties by the file's order, which is the arrays': the later is the one in error. */
 static int by_pool_name(const void *a, const void *b)
 {
-	const struct config_pool *x = *(const struct config_pool *const *)a, *y = *(const struct config_pool *const *)b;
+	const struct config_pool *x = *(const struct config_pool *const *)a,
+				 *y = *(const struct config_pool *const *)b;
 	int order = strcmp(x->name, y->name);
 
 	return order ? order : (x > y) - (x < y);
@@ -87,7 +88,8 @@ static int compare_vips(const struct config_vip *x, const struct config_vip *y)
 
 static int by_vip(const void *a, const void *b)
 {
-	const struct config_vip *x = *(const struct config_vip *const *)a, *y = *(const struct config_vip *const *)b;
+	const struct config_vip *x = *(const struct config_vip *const *)a,
+				*y = *(const struct config_vip *const *)b;
 	int order = compare_vips(x, y);
 
 	return order ? order : (x > y) - (x < y);
@@ -187,8 +189,8 @@ static int refuse_missing_pool(const struct context *c, const struct config_vip 
 	if (shown == 0)
 		error_set(c->error, EINVAL, "there is no pool \"%s\", nor any other", vip->pool);
 	else if (shown < c->config->n_pools)
-		error_set(c->error, EINVAL, "there is no pool \"%s\"%s; pools: %s and %zu more", vip->pool, hint, known,
-			c->config->n_pools - shown);
+		error_set(c->error, EINVAL, "there is no pool \"%s\"%s; pools: %s and %zu more", vip->pool, hint,
+			known, c->config->n_pools - shown);
 	else
 		error_set(c->error, EINVAL, "there is no pool \"%s\"%s; pools: %s", vip->pool, hint, known);
 	return refuse_vip(c, vip, ".pool");
@@ -263,7 +265,8 @@ static int check_backends(const struct context *c, const struct config_pool *poo
 			continue;
 		error_set(c->error, EINVAL, "%s is a backend of this pool %s already",
 			address_print(sorted[i]->address, text),
-			elsewhere(where, sizeof(where), sorted[i - 1]->file, sorted[i - 1]->line, sorted[i]->file));
+			elsewhere(
+				where, sizeof(where), sorted[i - 1]->file, sorted[i - 1]->line, sorted[i]->file));
 		return refuse_backend(c, pool, sorted[i]);
 	}
 	return 0;
@@ -280,8 +283,10 @@ static int settle_check(const struct context *c, struct config_pool *pool)
 	}
 	if (pool->check.type == CHECK_NONE || pool->check.port || !use->n_vips || use->n_port_vips)
 		return 0;
-	error_set(c->error, EINVAL, "is missing: the VIPs of pool \"%s\" are on every port (port 0), so a check of "
-		"type \"tcp\" has to say which; or type \"none\"", pool->name);
+	error_set(c->error, EINVAL,
+		"is missing: the VIPs of pool \"%s\" are on every port (port 0), so a check of "
+		"type \"tcp\" has to say which; or type \"none\"",
+		pool->name);
 	return refuse_pool(c, pool, ".check.port");
 }
 
@@ -296,7 +301,8 @@ static int check_pools(const struct context *c)
 		if (c->config->pools[i].n_backends > most)
 			most = c->config->pools[i].n_backends;
 		if (all > CONFIG_MAX_BACKENDS) {
-			error_set(c->error, EINVAL, "more than %d backends in all pools together", CONFIG_MAX_BACKENDS);
+			error_set(c->error, EINVAL, "more than %d backends in all pools together",
+				CONFIG_MAX_BACKENDS);
 			return refuse_pool(c, &c->config->pools[i], ".backends");
 		}
 	}

@@ -94,7 +94,8 @@ const char *config_check_print(const struct check *check, char *text)
 	if (check->port)
 		snprintf(port, sizeof(port), " port %u", check->port);
 	snprintf(text, CONFIG_CHECK_TEXT, "tcp via %s%s, every %s, timeout %s, rise %u, fall %u",
-		check->via == CHECK_VIA_VIP ? "vip" : "backend", port, duration_print_ms(check->interval_ms, interval),
-		duration_print_ms(check->timeout_ms, timeout), check->rise, check->fall);
+		check->via == CHECK_VIA_VIP ? "vip" : "backend", port,
+		duration_print_ms(check->interval_ms, interval), duration_print_ms(check->timeout_ms, timeout),
+		check->rise, check->fall);
 	return text;
 }

@@ -80,7 +80,8 @@ static bool copy_number(struct text *t)
 			digits++;
 		if (digits > (hex ? 15 : 18))
 			return false;
-		number = number * (hex ? 16 : 10) + (uint64_t)(isdigit((unsigned char)c) ? c - '0' : (c | 0x20) - 'a' + 10);
+		number = number * (hex ? 16 : 10) +
+			(uint64_t)(isdigit((unsigned char)c) ? c - '0' : (c | 0x20) - 'a' + 10);
 		copy(t);
 	}
 	if (number > INT_MAX && !strchr(hex ? "L" : "L.eE", peek(t, 0) ? peek(t, 0) : ' '))
@@ -106,7 +107,8 @@ static int copy_token(struct text *t, struct error *error)
 	if (*t->at == '#' || (*t->at == '/' && peek(t, 1) == '/'))
 		copy_line_comment(t);
 	else if (*t->at == '/' && peek(t, 1) == '*')
-		return copy_block_comment(t) ? 0 : error_set(error, EINVAL, "a comment that begins here has no end");
+		return copy_block_comment(t) ? 0
+					     : error_set(error, EINVAL, "a comment that begins here has no end");
 	else if (*t->at == '"')
 		return copy_string(t) ? 0 : error_set(error, EINVAL, "a string that begins here has no end");
 	else if (isdigit((unsigned char)*t->at))

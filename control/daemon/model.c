@@ -182,7 +182,8 @@ int model_no_pool(struct model *model, const char *name, struct error *error)
 	for (const struct pool *pool = model->first_pool; pool; pool = pool->next)
 		suggest(&nearest, pool->name);
 	if (nearest.best)
-		return error_set(error, ENOENT, "there is no pool \"%.64s\" (did you mean \"%s\"?)", name, nearest.best);
+		return error_set(
+			error, ENOENT, "there is no pool \"%.64s\" (did you mean \"%s\"?)", name, nearest.best);
 	return error_set(error, ENOENT, "there is no pool \"%.64s\"", name);
 }
 

@@ -39,7 +39,7 @@ struct backend {
 	bool healthy;      /* the last judgement of its check; true where there is none */
 	bool disabled;     /* by command: out at once, flows too */
 	bool draining;     /* by command: keeps its flows, gets no new ones */
-	bool removed;      /* taken out of the set; stays in the list until its last flow has ended, shown nowhere */
+	bool removed; /* taken out of the set; stays in the list until its last flow has ended, shown nowhere */
 	uint64_t removed_at_s; /* model_reap's clock when it first saw it removed; 0: not yet */
 	struct traffic traffic; /* counters.c: rw, others: ro */
 	uint32_t active_flows;  /* counters.c: rw, others: ro */
@@ -86,7 +86,8 @@ struct model_listener {
 	struct model_listener *next; /* the model's */
 	void *context;
 	void (*backend_added)(void *context, struct backend *backend);
-	void (*backend_changed)(void *context, struct backend *backend); /* any field above traffic; removed, too */
+	/* Any field above traffic; it is told of removed ones too. */
+	void (*backend_changed)(void *context, struct backend *backend);
 	void (*backend_removed)(void *context, struct backend *backend); /* just before it is freed */
 	void (*pool_changed)(void *context, struct pool *pool); /* its check, its first or last VIP */
 	void (*snapshot_needed)(void *context); /* something a forwarder must know has changed */

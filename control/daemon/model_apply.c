@@ -35,7 +35,8 @@ static void say(struct apply *a, const char *format, ...)
 
 static int by_pool_name(const void *a, const void *b)
 {
-	return strcmp((*(const struct config_pool *const *)a)->name, (*(const struct config_pool *const *)b)->name);
+	return strcmp(
+		(*(const struct config_pool *const *)a)->name, (*(const struct config_pool *const *)b)->name);
 }
 
 static int compare_vips(struct vip_spec x, struct vip_spec y)
@@ -54,7 +55,8 @@ static struct vip_spec spec_of(const struct config_vip *vip)
 
 static int by_vip(const void *a, const void *b)
 {
-	return compare_vips(spec_of(*(const struct config_vip *const *)a), spec_of(*(const struct config_vip *const *)b));
+	return compare_vips(
+		spec_of(*(const struct config_vip *const *)a), spec_of(*(const struct config_vip *const *)b));
 }
 
 static int by_address(const void *a, const void *b)
@@ -147,8 +149,8 @@ static void add_backend(struct apply *a, const char *pool_name, struct pool *poo
 	if (a->dry_run)
 		return;
 	if (!removed) {
-		int err = model_backend_insert(a->model, pool, to->address, to->weight, pinned, MODEL_ANY_ID, &removed,
-			&a->error);
+		int err = model_backend_insert(
+			a->model, pool, to->address, to->weight, pinned, MODEL_ANY_ID, &removed, &a->error);
 
 		if (err)
 			a->err = err;
@@ -264,8 +266,8 @@ static void set_vips(struct apply *a)
 		if (!vip) {
 			say(a, "vip %s added, pool %s", text, to->pool);
 			if (!a->dry_run && !a->err)
-				a->err = model_vip_insert(a->model, &spec, model_pool_find(a->model, to->pool), MODEL_ANY_ID,
-					&vip, &a->error);
+				a->err = model_vip_insert(a->model, &spec, model_pool_find(a->model, to->pool),
+					MODEL_ANY_ID, &vip, &a->error);
 		} else if (strcmp(vip->pool->name, to->pool)) {
 			say(a, "vip %s pool %s, was %s", text, to->pool, vip->pool->name);
 			if (!a->dry_run)

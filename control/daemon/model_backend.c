@@ -36,7 +36,8 @@ struct backend *model_backend_find_any(struct pool *pool, struct addr address)
 {
 	size_t position;
 
-	return sorted_find(&pool->sorted, &address, compare_address, &position) ? pool->sorted.item[position] : NULL;
+	return sorted_find(&pool->sorted, &address, compare_address, &position) ? pool->sorted.item[position]
+										: NULL;
 }
 
 struct backend *model_backend_find(struct pool *pool, struct addr address)

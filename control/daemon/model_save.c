@@ -94,7 +94,8 @@ static void print_pool(FILE *file, const struct pool *pool)
 {
 	const char *separator = "\n";
 
-	fprintf(file, "  {\n    name = \"%s\";\n    scheduler = \"%s\";\n", pool->name, scheduler_name(pool->scheduler));
+	fprintf(file, "  {\n    name = \"%s\";\n    scheduler = \"%s\";\n", pool->name,
+		scheduler_name(pool->scheduler));
 	if (pool->check.given)
 		print_check(file, &pool->check);
 	fputs("    backends = (", file);
@@ -113,7 +114,8 @@ static void print_vip(FILE *file, const struct vip *vip)
 	char text[ADDRESS_TEXT];
 
 	fprintf(file, "  { address = \"%s\"; protocol = \"%s\"; port = %u; pool = \"%s\"; }",
-		address_print(vip->address, text), address_protocol_name(vip->protocol), vip->port, vip->pool->name);
+		address_print(vip->address, text), address_protocol_name(vip->protocol), vip->port,
+		vip->pool->name);
 }
 
 int model_save_text(struct model *model, const struct config *config, char **text)
@@ -123,7 +125,8 @@ int model_save_text(struct model *model, const struct config *config, char **tex
 
 	if (!file)
 		return -ENOMEM;
-	fputs("# The running set, as saved by \"shuntctl save\". Drains and disables are not part of a configuration.\n",
+	fputs("# The running set, as saved by \"shuntctl save\". Drains and disables are not part of a "
+	      "configuration.\n",
 		file);
 	print_settings(file, config);
 	fputs("\npools = (\n", file);

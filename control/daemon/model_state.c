@@ -186,7 +186,8 @@ static struct check restore_check(const json_t *object, bool *fault)
 
 static int broken(struct error *error, const char *what, const char *name)
 {
-	return error_set(error, EINVAL, "%s %.64s is not as it was written", what, *name ? name : "without a name");
+	return error_set(
+		error, EINVAL, "%s %.64s is not as it was written", what, *name ? name : "without a name");
 }
 
 static int restore_backend(struct model *model, struct pool *pool, const json_t *from, struct error *error)

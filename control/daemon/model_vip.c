@@ -176,7 +176,8 @@ int model_vip_add(struct model *model, struct addr address, uint8_t protocol, ui
 		return error_set(error, EINVAL, "%s %s", address_print(address, text), address_fault(address));
 	address_print_vip(address, protocol, port, text);
 	if (vip)
-		return error_set(error, EEXIST, "VIP %s is there already, with pool \"%s\"", text, vip->pool->name);
+		return error_set(
+			error, EEXIST, "VIP %s is there already, with pool \"%s\"", text, vip->pool->name);
 	if (!pool)
 		return model_no_pool(model, pool_name, error);
 	err = model_family_check(pool, address, error);
@@ -187,8 +188,10 @@ int model_vip_add(struct model *model, struct addr address, uint8_t protocol, ui
 		return error_set(error, EINVAL, "%s is a backend of pool \"%s\": it can't be a VIP too",
 			address_print(address, text), other->name);
 	if (pool->check.given && pool->check.type == CHECK_TCP && !pool->check.port && !port && !pool->n_port_vips)
-		return error_set(error, EINVAL, "VIP %s is on every port, and the check of pool \"%s\" does not say which "
-			"one to connect to", text, pool->name);
+		return error_set(error, EINVAL,
+			"VIP %s is on every port, and the check of pool \"%s\" does not say which "
+			"one to connect to",
+			text, pool->name);
 	err = model_vip_insert(model, &spec, pool, MODEL_ANY_ID, &vip, error);
 	if (!err)
 		model->generation++;
@@ -207,8 +210,10 @@ int model_vip_del(struct model *model, struct addr address, uint8_t protocol, ui
 	pool = vip->pool;
 	if (pool->check.given && pool->check.type == CHECK_TCP && !pool->check.port && port &&
 		pool->n_port_vips == 1 && pool->n_vips > 1)
-		return error_set(error, EBUSY, "the check of pool \"%s\" goes to the port of VIP %s: its other VIPs, on "
-			"every port, have to be deleted first", pool->name, text);
+		return error_set(error, EBUSY,
+			"the check of pool \"%s\" goes to the port of VIP %s: its other VIPs, on "
+			"every port, have to be deleted first",
+			pool->name, text);
 	model_vip_remove(model, vip);
 	model->generation++;
 	return 0;

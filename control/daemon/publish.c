@@ -226,8 +226,8 @@ static void on_ack(void *context, const struct channel_ack *ack)
 	p->sent_version = 0;
 	if (ack->refused) {
 		snapshot_block_close(&p->sent);
-		snprintf(why, sizeof(why), "shunt-dataplane refuses snapshot %" PRIu64 ": %s", (uint64_t)ack->version,
-			ack->reason);
+		snprintf(why, sizeof(why), "shunt-dataplane refuses snapshot %" PRIu64 ": %s",
+			(uint64_t)ack->version, ack->reason);
 		refuse(p, why);
 	} else {
 		snapshot_block_close(&p->active);
@@ -259,7 +259,8 @@ static void on_hello(void *context, const struct channel_hello *hello, int fd)
 	p->greeted = true;
 	p->silent = false;
 	p->down[0] = '\0';
-	log_notice("connected to shunt-dataplane %s, pid %u, port %s", hello->version, hello->pid, hello->port[0].name);
+	log_notice("connected to shunt-dataplane %s, pid %u, port %s", hello->version, hello->pid,
+		hello->port[0].name);
 	for (struct publish_listener *l = p->listeners; l; l = l->next)
 		if (l->connected)
 			l->connected(l->context);
@@ -314,8 +315,8 @@ static void on_watch(evutil_socket_t fd, short what, void *context)
 	if (!p->greeted)
 		return;
 	if (!alive && !p->silent)
-		log_warning("shunt-dataplane, pid %u, is there but has stopped: no heartbeat for %d seconds", p->hello.pid,
-			(int)(BEAT_LATE_NS / 1000000000));
+		log_warning("shunt-dataplane, pid %u, is there but has stopped: no heartbeat for %d seconds",
+			p->hello.pid, (int)(BEAT_LATE_NS / 1000000000));
 	else if (alive && p->silent)
 		log_notice("shunt-dataplane, pid %u, goes on", p->hello.pid);
 	p->silent = !alive;
@@ -486,9 +487,11 @@ const char *publish_warning(const struct publisher *p)
 	char *warning = ((struct publisher *)p)->warning;
 
 	if (!p->greeted)
-		snprintf(warning, sizeof(p->warning), "no shunt-dataplane: %s", *p->down ? p->down : "not connected yet");
+		snprintf(warning, sizeof(p->warning), "no shunt-dataplane: %s",
+			*p->down ? p->down : "not connected yet");
 	else if (!publish_alive(p))
-		snprintf(warning, sizeof(p->warning), "shunt-dataplane, pid %u, is there but has stopped", p->hello.pid);
+		snprintf(warning, sizeof(p->warning), "shunt-dataplane, pid %u, is there but has stopped",
+			p->hello.pid);
 	else if (*p->refused)
 		snprintf(warning, sizeof(p->warning), "%s; the snapshot before it stays in force", p->refused);
 	else if (*p->unsaved.text)

@@ -170,7 +170,8 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
 		if (length == 0)
 			fault = "it went away";
 		else if (length < 0)
-			fault = length == -EBADMSG ? "it sent a message that is not of the protocol" : strerror((int)-length);
+			fault = length == -EBADMSG ? "it sent a message that is not of the protocol"
+						   : strerror((int)-length);
 		else
 			fault = handle(channel, &message, (size_t)length, with);
 	}
@@ -187,7 +188,8 @@ static void dial(evutil_socket_t unused, short what, void *context)
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", channel->path);
 	channel->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (channel->fd >= 0 && !connect(channel->fd, (struct sockaddr *)&address, sizeof(address))) {
-		channel->readable = event_new(channel->base, channel->fd, EV_READ | EV_PERSIST, on_readable, channel);
+		channel->readable =
+			event_new(channel->base, channel->fd, EV_READ | EV_PERSIST, on_readable, channel);
 		if (channel->readable && !event_add(channel->readable, NULL))
 			return;
 		errno = ENOMEM;
@@ -259,7 +261,8 @@ int publish_channel_send(struct publish_channel *channel, uint64_t version, uint
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(sizeof(int));
 	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	if (channel->fd >= 0 && sendmsg(channel->fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)sizeof(message))
+	if (channel->fd >= 0 &&
+		sendmsg(channel->fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)sizeof(message))
 		return 0;
 	err = channel->fd >= 0 ? -errno : -ENOTCONN;
 	publish_channel_reset(channel, strerror(-err));

@@ -30,7 +30,7 @@ void publish_channel_free(struct publish_channel *channel);
 
 /* Another path closes what is open. 0 or -ENOMEM. */
 int publish_channel_set_path(struct publish_channel *channel, const char *path);
-/* Send a snapshot's descriptor, which stays the caller's. 0, or -errno: then the connection is closed, down() called. */
+/* Send a snapshot's descriptor, which stays the caller's. 0, or -errno: then the connection was closed. */
 int publish_channel_send(struct publish_channel *channel, uint64_t version, uint64_t size, int fd);
 /* Close for this reason, and begin anew. */
 void publish_channel_reset(struct publish_channel *channel, const char *why);

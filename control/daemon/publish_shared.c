@@ -31,9 +31,11 @@ const char *publish_stats_open(struct publish_stats *stats, int fd)
 	now.n_workers = now.header->n_workers;
 	if (now.header->magic != STATS_MAGIC || now.header->abi != STATS_ABI)
 		fault = "its statistics are of another layout than shuntd's";
-	else if (now.header->size > now.size || now.header->n_ports > sizeof(now.header->port) / sizeof(now.header->port[0]) ||
-		 now.n_workers > STATS_MAX_WORKERS || now.header->worker_off % 64 || now.header->worker_off > now.size ||
-		 now.n_workers > (now.size - now.header->worker_off) / sizeof(*now.workers))
+	else if (now.header->size > now.size ||
+		now.header->n_ports > sizeof(now.header->port) / sizeof(now.header->port[0]) ||
+		now.n_workers > STATS_MAX_WORKERS || now.header->worker_off % 64 ||
+		now.header->worker_off > now.size ||
+		now.n_workers > (now.size - now.header->worker_off) / sizeof(*now.workers))
 		fault = "its statistics are not as large as they say";
 	if (fault) {
 		publish_stats_close(&now);

@@ -26,9 +26,9 @@ static const char *const later_check_types[] = { "http", "https", "udp", "dns", 
 static const char *const vias[] = { "vip", "backend", NULL };
 
 const struct setting settings[] = {
-	{ "path", SETTING_CHOICE, "auto", "which forwarder carries the traffic; auto: dpdk where dpdk.port is given",
-		.choices = paths, .later = later_paths, .noun = "path", .applies = APPLIES_AT_RESTART,
-		IN(config, path) },
+	{ "path", SETTING_CHOICE, "auto",
+		"which forwarder carries the traffic; auto: dpdk where dpdk.port is given", .choices = paths,
+		.later = later_paths, .noun = "path", .applies = APPLIES_AT_RESTART, IN(config, path) },
 	{ "interface", SETTING_INTERFACE, NULL, "the NIC of the XDP path; unused on the DPDK path", .min = 1,
 		.applies = APPLIES_AT_RESTART, IN(config, interface) },
 
@@ -65,14 +65,16 @@ const struct setting settings[] = {
 		"flows it has room for, at 16 bytes each; another capacity is another, empty table",
 		.min = FLOW_CAPACITY_MIN, .max = FLOW_CAPACITY_MAX, IN(config, flow_capacity) },
 	{ "flow_table.hash_key", SETTING_KEY, NULL,
-		"must be the same on all load balancers of a fleet; not given: one is made and kept in control.state",
+		"must be the same on all load balancers of a fleet; not given: one is made and kept in "
+		"control.state",
 		IN(config, hash_key), GIVEN(config, hash_key_given) },
 	{ "flow_table.timeouts", SETTING_GROUP, NULL, "after which idle time a flow is forgotten" },
 	{ "flow_table.timeouts.syn", .standard = "60s", .help = "TCP, half-open", TIMEOUT(FLOW_SYN) },
 	{ "flow_table.timeouts.established", .standard = "900s", .help = "TCP, past its handshake",
 		TIMEOUT(FLOW_ESTABLISHED) },
 	{ "flow_table.timeouts.fin", .standard = "120s", .help = "TCP, closed by the client", TIMEOUT(FLOW_FIN) },
-	{ "flow_table.timeouts.reset", .standard = "10s", .help = "TCP, reset by the client", TIMEOUT(FLOW_RESET) },
+	{ "flow_table.timeouts.reset", .standard = "10s", .help = "TCP, reset by the client",
+		TIMEOUT(FLOW_RESET) },
 	{ "flow_table.timeouts.udp", .standard = "300s", .help = "UDP", TIMEOUT(FLOW_UDP) },
 
 	{ "control", SETTING_GROUP, NULL, "shuntd itself" },
@@ -80,8 +82,9 @@ const struct setting settings[] = {
 		.max = 107, .applies = APPLIES_AT_RESTART, IN(config, control_socket) },
 	{ "control.group", SETTING_TEXT, "shunt", "whose members may connect and change things", .min = 1,
 		.max = 63, .applies = APPLIES_AT_RESTART, IN(config, control_group) },
-	{ "control.http", SETTING_LISTEN, "127.0.0.1:9190", "/metrics, /healthz and the status page; \"\" for none",
-		.applies = APPLIES_AT_RESTART, IN(config, control_http) },
+	{ "control.http", SETTING_LISTEN, "127.0.0.1:9190",
+		"/metrics, /healthz and the status page; \"\" for none", .applies = APPLIES_AT_RESTART,
+		IN(config, control_http) },
 	{ "control.state", SETTING_PATH, "/var/lib/shunt", "folder of what must outlive shuntd", .max = 255,
 		.applies = APPLIES_AT_RESTART, IN(config, control_state) },
 
@@ -185,8 +188,8 @@ int settings_unknown(const char *prefix, const char *name, struct error *error)
 			continue;
 		suggest(&nearest, settings_word(s));
 		if (length < sizeof(known))
-			length += (size_t)snprintf(known + length, sizeof(known) - length, "%s%s", length ? ", " : "",
-				settings_word(s));
+			length += (size_t)snprintf(known + length, sizeof(known) - length, "%s%s",
+				length ? ", " : "", settings_word(s));
 	}
 	if (nearest.best)
 		return error_set(error, EINVAL, "unknown setting: did you mean \"%s\"?", nearest.best);

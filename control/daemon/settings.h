@@ -104,7 +104,7 @@ void settings_free(const char *list, void *base);
 int settings_unknown(const char *prefix, const char *name, struct error *error);
 /* What the type allows, for messages and comments: "a whole number, 0 to 65535". Into text, returned. */
 const char *settings_describe(const struct setting *setting, char *text, size_t size);
-/* The value in base as it would stand in the file, to stream. Returns false (and writes nothing) if there is none. */
+/* The value in base as it would stand in the file, to stream; false, and nothing written, if there is none. */
 bool settings_print(const struct setting *setting, const void *base, FILE *stream);
 /* A string in quotes, escaped as libconfig reads it. */
 void settings_print_text(const char *text, FILE *stream);

@@ -87,7 +87,8 @@ bool settings_print(const struct setting *setting, const void *base, FILE *strea
 		return true;
 	case SETTING_KEY:
 		memcpy(key, source, sizeof(key));
-		fprintf(stream, "\"%016" PRIx64 "%016" PRIx64 "\"", __builtin_bswap64(key[0]), __builtin_bswap64(key[1]));
+		fprintf(stream, "\"%016" PRIx64 "%016" PRIx64 "\"", __builtin_bswap64(key[0]),
+			__builtin_bswap64(key[1]));
 		return true;
 	default:
 		return false;
@@ -114,7 +115,8 @@ bool settings_is_default(const struct setting *setting, const void *base)
 	if (setting->type == SETTING_DURATION)
 		expected = duration_print_ms((uint64_t)duration_parse_ms(expected), standard);
 	quoted = text[0] == '"';
-	same = quoted ? strlen(expected) + 2 == size && !strncmp(text + 1, expected, size - 2) : !strcmp(text, expected);
+	same = quoted ? strlen(expected) + 2 == size && !strncmp(text + 1, expected, size - 2)
+		      : !strcmp(text, expected);
 	free(text);
 	return same;
 }

@@ -49,10 +49,12 @@ const char *settings_describe(const struct setting *setting, char *text, size_t 
 	case SETTING_STRINGS:
 		return "an array of strings [ \"...\", \"...\" ]";
 	case SETTING_TEXT:
-		snprintf(text, size, "a string of %" PRId64 " to %" PRId64 " characters", setting->min, setting->max);
+		snprintf(text, size, "a string of %" PRId64 " to %" PRId64 " characters", setting->min,
+			setting->max);
 		return text;
 	case SETTING_PATH:
-		snprintf(text, size, "an absolute path of at most %" PRId64 " characters, as a string", setting->max);
+		snprintf(text, size, "an absolute path of at most %" PRId64 " characters, as a string",
+			setting->max);
 		return text;
 	case SETTING_INTERFACE:
 		return "an interface's name, as a string of at most 15 characters";
@@ -67,7 +69,8 @@ const char *settings_describe(const struct setting *setting, char *text, size_t 
 		return text;
 	case SETTING_DURATION:
 		snprintf(text, size, "a time with its unit (ms, s, m, h), as a string, \"%s\" to \"%s\"",
-			duration_print_ms((uint64_t)setting->min, least), duration_print_ms((uint64_t)setting->max, most));
+			duration_print_ms((uint64_t)setting->min, least),
+			duration_print_ms((uint64_t)setting->max, most));
 		return text;
 	case SETTING_CHOICE:
 		join_choices(setting, " or ", choices, sizeof(choices));
@@ -110,7 +113,8 @@ static int wrong_text(const struct setting *setting, const char *text, struct er
 {
 	char what[256];
 
-	return error_set(error, EINVAL, "\"%.64s\" is not %s", text, settings_describe(setting, what, sizeof(what)));
+	return error_set(
+		error, EINVAL, "\"%.64s\" is not %s", text, settings_describe(setting, what, sizeof(what)));
 }
 
 static int store_copy(const struct setting *setting, const char *text, void *base, struct error *error)
@@ -179,7 +183,8 @@ static int store_duration(const struct setting *setting, const char *text, void 
 		return wrong_text(setting, text, error);
 	if (ms < setting->min || ms > setting->max)
 		return error_set(error, EINVAL, "\"%s\" is out of range: \"%s\" to \"%s\"", text,
-			duration_print_ms((uint64_t)setting->min, least), duration_print_ms((uint64_t)setting->max, most));
+			duration_print_ms((uint64_t)setting->min, least),
+			duration_print_ms((uint64_t)setting->max, most));
 	if (setting->seconds && ms % 1000)
 		return error_set(error, EINVAL, "\"%s\" is not a whole number of seconds", text);
 	store_unsigned(setting, (uint64_t)(setting->seconds ? ms / 1000 : ms), base);
@@ -195,7 +200,8 @@ static int store_choice(const struct setting *setting, const char *text, void *b
 			continue;
 		if (is_later(setting, text)) {
 			join_choices(setting, " or ", known, sizeof(known));
-			return error_set(error, EINVAL, "%s \"%s\" is not in this version: %s", setting->noun, text, known);
+			return error_set(
+				error, EINVAL, "%s \"%s\" is not in this version: %s", setting->noun, text, known);
 		}
 		store_unsigned(setting, i, base);
 		return 0;
@@ -306,7 +312,8 @@ static int store_text(const struct setting *setting, const char *text, void *bas
 			return wrong_text(setting, text, error);
 		return store_copy(setting, text, base, error);
 	case SETTING_INTERFACE:
-		return is_interface(text) ? store_copy(setting, text, base, error) : wrong_text(setting, text, error);
+		return is_interface(text) ? store_copy(setting, text, base, error)
+					  : wrong_text(setting, text, error);
 	case SETTING_CORES:
 		return is_cores(text) ? store_copy(setting, text, base, error) : wrong_text(setting, text, error);
 	case SETTING_LISTEN:
@@ -391,8 +398,9 @@ int settings_defaults(const char *list, void *base)
 
 bool settings_is_copied(const struct setting *setting)
 {
-	return setting->type == SETTING_TEXT || setting->type == SETTING_PATH || setting->type == SETTING_INTERFACE ||
-	       setting->type == SETTING_CORES || setting->type == SETTING_LISTEN;
+	return setting->type == SETTING_TEXT || setting->type == SETTING_PATH ||
+		setting->type == SETTING_INTERFACE || setting->type == SETTING_CORES ||
+		setting->type == SETTING_LISTEN;
 }
 
 void settings_free(const char *list, void *base)

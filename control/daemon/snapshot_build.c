@@ -81,7 +81,8 @@ static int build_slots(struct snapshot_builder *builder, struct pool *pool, cons
 		return -ENOMEM;
 	for (const struct backend *b = pool->backends; b; b = b->next)
 		if (model_backend_is_in_slots(b))
-			maglev_member_init(&builder->members[n++], hash_key, b->address, b->id, b->weight, MAGLEV_SLOTS);
+			maglev_member_init(
+				&builder->members[n++], hash_key, b->address, b->id, b->weight, MAGLEV_SLOTS);
 	pool->n_slots = 0;
 	if (n) {
 		if (!pool->slots)
@@ -172,7 +173,8 @@ static struct snapshot_vip vip_entry(const struct vip *vip, const struct snapsho
 }
 
 /* Fill the index; the greatest number of steps a look-up takes, or -1 if it has to be larger. */
-static int fill_vips(struct model *model, const struct snapshot_pool *pools, struct snapshot_vip *index, uint32_t size)
+static int fill_vips(
+	struct model *model, const struct snapshot_pool *pools, struct snapshot_vip *index, uint32_t size)
 {
 	struct addr last = { 0, 0 };
 	int probe = 1;

@@ -151,8 +151,10 @@ static int open_key(struct state *state, json_t *notes, struct error *error)
 		free(text);
 		if (!err)
 			return 0;
-		note(notes, "%s/" KEY_NAME " does not hold 32 hexadecimal digits: a new hash key is made, flows are "
-			"spread anew", state->directory);
+		note(notes,
+			"%s/" KEY_NAME " does not hold 32 hexadecimal digits: a new hash key is made, flows are "
+			"spread anew",
+			state->directory);
 	} else if (err != -ENOENT) {
 		return error_set(error, -err, "%s/" KEY_NAME ": %s", state->directory, strerror(-err));
 	}
@@ -216,12 +218,16 @@ static int load(struct state *state, json_t *notes, struct error *error)
 		return error_set(error, -err, "%s/" FILE_NAME " is damaged (%.200s) and cannot be set aside: %s",
 			state->directory, why.text, strerror(-err));
 	}
-	note(notes, "%s/" FILE_NAME " is damaged (%s): set aside as " DAMAGED_NAME ", starting from the configuration; "
-		"what was changed by command, drains and disables are lost", state->directory, why.text);
+	note(notes,
+		"%s/" FILE_NAME " is damaged (%s): set aside as " DAMAGED_NAME
+		", starting from the configuration; "
+		"what was changed by command, drains and disables are lost",
+		state->directory, why.text);
 	return 0;
 }
 
-static int apply(struct state *state, const struct config *config, bool restored, json_t *notes, struct error *error)
+static int apply(
+	struct state *state, const struct config *config, bool restored, json_t *notes, struct error *error)
 {
 	json_t *changes = model_apply(state->model, config, false);
 	const json_t *change;
@@ -230,7 +236,9 @@ static int apply(struct state *state, const struct config *config, bool restored
 	if (!changes)
 		return error_set(error, ENOMEM, "out of memory");
 	if (restored) {
-		note(notes, "the configuration has changed since: the running set is what it says; drains and disables stay");
+		note(notes,
+			"the configuration has changed since: the running set is what it says; drains and "
+			"disables stay");
 		json_array_foreach(changes, i, change)
 			note(notes, "%s", json_string_value(change));
 	}
@@ -290,8 +298,10 @@ static void write_text(const struct state *state, struct text *out)
 {
 	char head[200];
 
-	snprintf(head, sizeof(head), "{\"format\":%d,\"shunt\":\"%s\",\"config_digest\":\"%016" PRIx64
-		"\",\"snapshot_version\":%" PRIu64 ",\n", FORMAT, SHUNT_VERSION, state->digest, state->snapshot_version);
+	snprintf(head, sizeof(head),
+		"{\"format\":%d,\"shunt\":\"%s\",\"config_digest\":\"%016" PRIx64
+		"\",\"snapshot_version\":%" PRIu64 ",\n",
+		FORMAT, SHUNT_VERSION, state->digest, state->snapshot_version);
 	text_add(out, head);
 	model_dump(state->model, out);
 	text_add(out, "}\n");
@@ -306,7 +316,8 @@ int state_save(struct state *state, struct error *error)
 	err = text.failed ? -ENOMEM : state_file_replace(state->folder, FILE_NAME, text.data, text.size, 0640);
 	free(text.data);
 	if (err)
-		return error_set(error, -err, "%s/" FILE_NAME " cannot be written: %s", state->directory, strerror(-err));
+		return error_set(
+			error, -err, "%s/" FILE_NAME " cannot be written: %s", state->directory, strerror(-err));
 	state->saved_generation = model_generation(state->model);
 	state->other_config = state->failed = false;
 	if (state->soon)

@@ -10,8 +10,8 @@
 int state_file_read(int folder, const char *name, char **text, size_t *size);
 
 /*
- * Put a file in the place of the one of this name: a temporary one, fsync, rename, fsync of the folder. 0 or -errno;
- * on error the old file is there as it was.
+ * Put a file in the place of the one of this name: a temporary one, fsync, rename, fsync of the folder. 0 or
+ * -errno; on error the old file is there as it was.
  */
 int state_file_replace(int folder, const char *name, const char *text, size_t size, mode_t mode);
 
