@@ -486,6 +486,15 @@ core_cold void forward_new(const struct tables *t, const struct frame *f, const 
 	forward_rewrite(f, l, backend, id, v);
 }
 
+/* Whether nothing about a word but its backend differs from what this packet would make of it. */
+core_inline int flow_word_stays(__u64 word, const struct lookup *l, __u32 tick)
+{
+	__u32 state = l->signal == TCP_ACK ? FLOW_ESTABLISHED : l->signal == SIGNAL_UDP ? FLOW_UDP : FLOW_NONE;
+	__u64 backend = 0xffffULL << FLOW_BACKEND_SHIFT;
+
+	return state != FLOW_NONE && ((word ^ flow_word(l->place.tag, 0, state, tick)) & ~backend) == 0;
+}
+
 /* At last the verdict on a flow's packet, and the frame's new MAC addresses. */
 core_inline void forward_finish(const struct tables *t, const struct frame *f, const struct lookup *l,
 	struct verdict *v)
@@ -493,6 +502,16 @@ core_inline void forward_finish(const struct tables *t, const struct frame *f, c
 	__u32 tick = tables_tick(t), state;
 	__u64 word, *place = flow_find(t, &l->place, l->index, &word);
 
+	/* Most packets: of an established flow that had one in this tick already. */
+	if (core_likely(flow_word_stays(word, l, tick))) {
+		const struct snapshot_backend *backend = forward_backend(t, l->vip, flow_word_backend(word));
+
+		if (core_likely(backend && backend->flags & BACKEND_UP)) {
+			tables_count(t, COUNTER_FLOW_HIT);
+			forward_rewrite(f, l, backend, flow_word_backend(word), v);
+			return;
+		}
+	}
 	if (core_likely(flow_word_alive(word, tick, tables_header(t)->timeout))) {
 		__u32 id = flow_word_backend(word), was = flow_word_state(word);
 		const struct snapshot_backend *backend = forward_backend(t, l->vip, id);
