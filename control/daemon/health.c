@@ -74,6 +74,12 @@ static uint64_t random_below(uint64_t n)
 	return n ? (uint64_t)random() % n : 0;
 }
 
+/* Thousands of checks that are due at once don't hold up the forwarder's socket or an operator's command. */
+static int lowest_priority(const struct health *health)
+{
+	return event_base_get_npriorities(health->base) - 1;
+}
+
 /* The first check: soon, but many that begin at once are spread out. */
 static void schedule_first(struct probe *probe)
 {
@@ -187,28 +193,36 @@ static void finish_failure(struct probe *probe, const char *why)
 		judge(probe, false);
 }
 
+static bool is_connected(int fd)
+{
+	struct sockaddr_storage peer;
+	socklen_t length = sizeof(peer);
+
+	return getpeername(fd, (struct sockaddr *)&peer, &length) == 0;
+}
+
+/* The connection came about or failed, or its time is over. */
 static void on_connected(evutil_socket_t fd, short what, void *context)
 {
 	struct probe *probe = context;
+	/* Asked of the socket, not of the event: if we were busy for long, both it and its timeout are due. */
+	bool connected = is_connected(fd);
 	int error = 0;
 	socklen_t length = sizeof(error);
 	char why[80], limit[DURATION_TEXT];
 
+	(void)what;
 	getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length);
 	close_connection(probe);
-	/* Nobody there: perhaps because it is another machine now, and its neighbour entry is the old one's. */
-	if (error == EHOSTUNREACH || (error == 0 && (what & EV_TIMEOUT)))
-		if (probe->failures == 0)
-			neighbour_doubt(probe->health->neighbours, probe->backend);
-	if (error == 0 && (what & EV_TIMEOUT)) {
-		snprintf(why, sizeof(why), "no answer within %s",
-			duration_print_ms(probe->check.timeout_ms, limit));
-		finish_failure(probe, why);
-	} else if (error) {
-		finish_failure(probe, strerror(error));
-	} else {
+	if (connected && !error) {
 		finish_success(probe);
+		return;
 	}
+	/* Nobody there: perhaps because it is another machine now, and its neighbour entry is the old one's. */
+	if ((!error || error == EHOSTUNREACH) && probe->failures == 0)
+		neighbour_doubt(probe->health->neighbours, probe->backend);
+	snprintf(why, sizeof(why), "no answer within %s", duration_print_ms(probe->check.timeout_ms, limit));
+	finish_failure(probe, error ? strerror(error) : why);
 }
 
 /* An error of connect() itself: true if it is of our making and says nothing of the backend. */
@@ -300,7 +314,8 @@ static void on_timer(evutil_socket_t unused, short what, void *context)
 	probe->fd = fd;
 	/* A connection that came about at once is writable at once: no case of its own. */
 	probe->io = event_new(probe->health->base, fd, EV_WRITE, on_connected, probe);
-	if (!probe->io || event_add(probe->io, &limit) < 0) {
+	if (!probe->io || event_priority_set(probe->io, lowest_priority(probe->health)) < 0 ||
+		event_add(probe->io, &limit) < 0) {
 		close_connection(probe);
 		finish_unmade(probe, strerror(ENOMEM));
 	}
@@ -345,6 +360,7 @@ static void on_backend_added(void *context, struct backend *backend)
 		log_error("no memory to check a backend: it stays as it is");
 		return;
 	}
+	event_priority_set(probe->timer, lowest_priority(health));
 	probe->health = health;
 	probe->backend = backend;
 	probe->fd = -1;

@@ -225,6 +225,24 @@ static int open_world(struct daemon *daemon, struct error *error)
 	return 0;
 }
 
+/* Three priorities, most events having the middle one; after a few of the lower ones the loop looks for others. */
+static struct event_base *new_base(void)
+{
+	struct timeval interval = { .tv_usec = 5000 };
+	struct event_config *config = event_config_new();
+	struct event_base *base = NULL;
+
+	if (config && event_config_set_max_dispatch_interval(config, &interval, 64, 1) == 0)
+		base = event_base_new_with_config(config);
+	if (base && event_base_priority_init(base, 3) < 0) {
+		event_base_free(base);
+		base = NULL;
+	}
+	if (config)
+		event_config_free(config);
+	return base;
+}
+
 static int open_all(struct program *program, struct error *error)
 {
 	struct daemon *daemon = &program->daemon;
@@ -234,7 +252,7 @@ static int open_all(struct program *program, struct error *error)
 	if (result)
 		return result;
 	config = daemon->config;
-	daemon->base = event_base_new();
+	daemon->base = new_base();
 	if (!daemon->base || add_signals(program) < 0)
 		return error_set(error, ENOMEM, "no memory");
 	result = open_world(daemon, error);

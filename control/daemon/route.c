@@ -17,19 +17,25 @@
 
 #define VIPS_LOOKED_AT 256 /* for warnings: routes asked for in one go, at most */
 
+/* One backend's: where its packets go, and whether rule and route were put in place. */
+struct way_out {
+	struct addr gateway; /* all zero: not wanted */
+	bool installed;
+};
+
 struct routes {
 	struct netlink *netlink;
 	struct interface *interface;
 	struct model *model;
-	struct interface_listener link;
 	uint32_t wanted_v4, wanted_v6;
+	bool frame_v4, frame_v6; /* install_frame() was done */
 	char why[160];
-	struct addr gateway[SNAPSHOT_MAX_IDS + 1]; /* by backend id; all zero: not wanted */
+	struct way_out way_out[SNAPSHOT_MAX_IDS + 1]; /* by backend id */
 };
 
 static bool is_wanted(const struct routes *routes, uint32_t id)
 {
-	return routes->gateway[id].hi || routes->gateway[id].lo;
+	return routes->way_out[id].gateway.hi || routes->way_out[id].gateway.lo;
 }
 
 uint32_t route_mark(const struct backend *backend)
@@ -37,39 +43,100 @@ uint32_t route_mark(const struct backend *backend)
 	return ROUTE_MARK | backend->id;
 }
 
-static struct nlmsghdr *begin_rule(struct routes *routes, uint16_t type, uint16_t flags, int family, uint32_t mark,
-	uint32_t mask, uint32_t priority, uint8_t action)
-{
-	struct nlmsghdr *message = netlink_begin(routes->netlink, type, flags);
-	struct fib_rule_hdr *head = mnl_nlmsg_put_extra_header(message, sizeof(*head));
-
-	head->family = (uint8_t)family;
-	head->action = action;
-	mnl_attr_put_u32(message, FRA_FWMARK, mark);
-	mnl_attr_put_u32(message, FRA_FWMASK, mask);
-	mnl_attr_put_u32(message, FRA_PRIORITY, priority);
-	mnl_attr_put_u8(message, FRA_PROTOCOL, ROUTE_PROTOCOL);
-	return message;
-}
-
 /* NLM_F_EXCL: without it the kernel would add the same rule a second time. */
 #define ADD_FLAGS (NLM_F_CREATE | NLM_F_EXCL)
 
-static int change_rule(struct routes *routes, uint16_t type, uint16_t flags, int family, uint32_t id)
-{
-	struct nlmsghdr *message = begin_rule(routes, type, flags, family, ROUTE_MARK | id, 0xffffffff,
-		ROUTE_RULE_PRIORITY, FR_ACT_TO_TBL);
+struct rule {
+	uint32_t mark, mask; /* mask 0: any */
+	uint32_t priority;
+	uint8_t action;
+	uint32_t flags;
+	uint32_t table;  /* 0: none */
+	uint32_t target; /* of FR_ACT_GOTO */
+};
 
-	mnl_attr_put_u32(message, FRA_TABLE, ROUTE_TABLE + id);
+/* type: RTM_NEWRULE or RTM_DELRULE. */
+static int change_rule(struct routes *routes, uint16_t type, int family, const struct rule *rule)
+{
+	struct nlmsghdr *message = netlink_begin(routes->netlink, type, type == RTM_NEWRULE ? ADD_FLAGS : 0);
+	struct fib_rule_hdr *head = mnl_nlmsg_put_extra_header(message, sizeof(*head));
+
+	head->family = (uint8_t)family;
+	head->action = rule->action;
+	head->flags = rule->flags;
+	if (rule->mask) {
+		mnl_attr_put_u32(message, FRA_FWMARK, rule->mark);
+		mnl_attr_put_u32(message, FRA_FWMASK, rule->mask);
+	}
+	if (rule->table)
+		mnl_attr_put_u32(message, FRA_TABLE, rule->table);
+	if (rule->target)
+		mnl_attr_put_u32(message, FRA_GOTO, rule->target);
+	mnl_attr_put_u32(message, FRA_PRIORITY, rule->priority);
+	mnl_attr_put_u8(message, FRA_PROTOCOL, ROUTE_PROTOCOL);
 	return netlink_request(routes->netlink, message);
 }
 
-static int change_catch(struct routes *routes, uint16_t type, uint16_t flags, int family)
+static struct rule backend_rule(uint32_t id)
 {
-	struct nlmsghdr *message = begin_rule(routes, type, flags, family, ROUTE_MARK, ROUTE_MARK_MASK,
-		ROUTE_RULE_PRIORITY + 1, FR_ACT_UNREACHABLE);
+	return (struct rule){
+		.mark = ROUTE_MARK | id,
+		.mask = 0xffffffff,
+		.priority = ROUTE_RULE_PRIORITY + 1,
+		.action = FR_ACT_TO_TBL,
+		.table = ROUTE_TABLE + id,
+	};
+}
 
-	return netlink_request(routes->netlink, message);
+/*
+ * What stands around the backends' rules, each after those it needs: the end, a rule that does nothing; before it
+ * one that refuses what has a mark and found no rule; and first of all one by which packets without a mark
+ * go on behind the end at once, so that thousands of rules cost the host's other traffic nothing.
+ */
+static const struct rule frame[] = {
+	{ .priority = ROUTE_RULE_PRIORITY + 3, .action = FR_ACT_NOP },
+	{
+		.mark = ROUTE_MARK,
+		.mask = ROUTE_MARK_MASK,
+		.priority = ROUTE_RULE_PRIORITY + 2,
+		.action = FR_ACT_UNREACHABLE,
+	},
+	{
+		.mark = ROUTE_MARK,
+		.mask = ROUTE_MARK_MASK,
+		.flags = FIB_RULE_INVERT,
+		.priority = ROUTE_RULE_PRIORITY,
+		.action = FR_ACT_GOTO,
+		.target = ROUTE_RULE_PRIORITY + 3,
+	},
+};
+
+#define FRAME_RULES (sizeof(frame) / sizeof(frame[0]))
+
+static int install_frame(struct routes *routes, int family)
+{
+	bool *installed = family == AF_INET ? &routes->frame_v4 : &routes->frame_v6;
+
+	for (size_t i = 0; i < FRAME_RULES && !*installed; i++) {
+		int error = change_rule(routes, RTM_NEWRULE, family, &frame[i]);
+
+		if (error && error != -EEXIST)
+			return error;
+	}
+	*installed = true;
+	return 0;
+}
+
+/* From the last to the first; also what was put there more than once. */
+static void remove_frame(struct routes *routes, int family)
+{
+	for (size_t i = FRAME_RULES; i > 0; i--)
+		while (change_rule(routes, RTM_DELRULE, family, &frame[i - 1]) == 0)
+			;
+	if (family == AF_INET)
+		routes->frame_v4 = false;
+	else
+		routes->frame_v6 = false;
 }
 
 /* oif 0: whichever (to delete). */
@@ -95,51 +162,56 @@ static int change_route(struct routes *routes, uint16_t type, uint16_t flags, st
 /* 0 for what is in place or was put there. */
 static int install(struct routes *routes, uint32_t id)
 {
-	struct addr gateway = routes->gateway[id];
-	int family = address_family(gateway);
+	struct way_out *way_out = &routes->way_out[id];
+	int family = address_family(way_out->gateway);
 	unsigned int oif = interface_index(routes->interface);
+	struct rule rule = backend_rule(id);
 	int error;
 
 	if (!oif)
 		return -ENETDOWN;
-	/* The catching rule first: from here on a marked packet never takes the host's own routes. */
-	error = change_catch(routes, RTM_NEWRULE, ADD_FLAGS, family);
-	if (error && error != -EEXIST)
-		return error;
-	/* REPLACE: what is there may lead to an interface that has since been made anew. */
-	error = change_route(routes, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, gateway, id, oif);
+	/* It was there and is there no more: whoever removed it may have removed all. */
+	if (way_out->installed)
+		routes->frame_v4 = routes->frame_v6 = false;
+	error = install_frame(routes, family);
 	if (error)
 		return error;
-	error = change_rule(routes, RTM_NEWRULE, ADD_FLAGS, family, id);
-	return error == -EEXIST ? 0 : error;
+	/* REPLACE: what is there may lead to an interface that has since been made anew. */
+	error = change_route(routes, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, way_out->gateway, id, oif);
+	if (error)
+		return error;
+	error = change_rule(routes, RTM_NEWRULE, family, &rule);
+	way_out->installed = error == 0 || error == -EEXIST;
+	return way_out->installed ? 0 : error;
 }
 
 void route_want(struct routes *routes, const struct backend *backend)
 {
-	uint32_t *wanted = addr_is_ipv4(backend->address) ? &routes->wanted_v4 : &routes->wanted_v6;
-
 	if (is_wanted(routes, backend->id))
 		return;
-	(*wanted)++;
-	routes->gateway[backend->id] = backend->address;
-	if (interface_index(routes->interface))
-		install(routes, backend->id); /* a failure shows at the first check, in route_ready() */
+	if (addr_is_ipv4(backend->address))
+		routes->wanted_v4++;
+	else
+		routes->wanted_v6++;
+	routes->way_out[backend->id] = (struct way_out){ .gateway = backend->address };
 }
 
 void route_drop(struct routes *routes, const struct backend *backend)
 {
-	uint32_t id = backend->id;
-	struct addr gateway = routes->gateway[id];
-	int family = address_family(gateway);
+	struct way_out *way_out = &routes->way_out[backend->id];
+	int family = address_family(way_out->gateway);
 	uint32_t *wanted = family == AF_INET ? &routes->wanted_v4 : &routes->wanted_v6;
+	struct rule rule = backend_rule(backend->id);
 
-	if (!is_wanted(routes, id))
+	if (!is_wanted(routes, backend->id))
 		return;
-	routes->gateway[id] = (struct addr){ 0, 0 };
-	change_rule(routes, RTM_DELRULE, 0, family, id);
-	change_route(routes, RTM_DELROUTE, 0, gateway, id, 0);
+	if (way_out->installed) {
+		change_rule(routes, RTM_DELRULE, family, &rule);
+		change_route(routes, RTM_DELROUTE, 0, way_out->gateway, backend->id, 0);
+	}
+	*way_out = (struct way_out){ .installed = false };
 	if (--*wanted == 0)
-		change_catch(routes, RTM_DELRULE, 0, family);
+		remove_frame(routes, family);
 }
 
 /* What the kernel says of where a packet would go. */
@@ -190,41 +262,34 @@ static bool leads_to(const struct routes *routes, const struct way *way, struct 
 
 bool route_ready(struct routes *routes, const struct backend *backend, struct addr destination, const char **why)
 {
-	struct addr gateway = routes->gateway[backend->id];
+	const struct way_out *way_out = &routes->way_out[backend->id];
+	struct addr gateway = way_out->gateway;
+	int error = -ENOENT;
 	struct way way;
-	int error;
 
 	*why = "";
 	if (!interface_index(routes->interface)) {
 		*why = "the kernel interface is not there or not up";
 		return false;
 	}
-	error = ask_way(routes, destination, route_mark(backend), &way);
+	if (way_out->installed)
+		error = ask_way(routes, destination, route_mark(backend), &way);
+	if (!error && leads_to(routes, &way, gateway))
+		return true;
+	error = install(routes, backend->id);
+	if (!error)
+		error = ask_way(routes, destination, route_mark(backend), &way);
 	if (!error && leads_to(routes, &way, gateway))
 		return true;
 	if (!error && way.type == RTN_LOCAL) {
 		*why = "the VIP is an address of this host";
 		return false;
 	}
-	error = install(routes, backend->id);
-	if (!error)
-		error = ask_way(routes, destination, route_mark(backend), &way);
-	if (!error && leads_to(routes, &way, gateway))
-		return true;
 	if (error)
 		snprintf(routes->why, sizeof(routes->why), "no route to the backend on %s: %s",
 			interface_name(routes->interface), strerror(-error));
 	*why = error ? routes->why : "another routing rule takes packets with the check's mark";
 	return false;
-}
-
-static void on_up(void *context)
-{
-	struct routes *routes = context;
-
-	for (uint32_t id = 0; id < SNAPSHOT_MAX_IDS; id++)
-		if (is_wanted(routes, id))
-			install(routes, id);
 }
 
 /* What a dump found that is ours: enough to delete it. */
@@ -304,12 +369,14 @@ static size_t sweep(struct routes *routes, int family)
 	way->rtm_family = (uint8_t)family;
 	way->rtm_protocol = ROUTE_PROTOCOL; /* the kernel picks them out: a host with BGP may have a million others */
 	netlink_query(routes->netlink, message, note_route, &ways);
-	for (size_t i = 0; i < rules.n; i++)
-		change_rule(routes, RTM_DELRULE, 0, family, rules.item[i]);
+	remove_frame(routes, family);
+	for (size_t i = 0; i < rules.n; i++) {
+		struct rule gone = backend_rule(rules.item[i]);
+
+		change_rule(routes, RTM_DELRULE, family, &gone);
+	}
 	for (size_t i = 0; i < ways.n; i++)
 		change_route(routes, RTM_DELROUTE, 0, any, ways.item[i], 0);
-	while (change_catch(routes, RTM_DELRULE, 0, family) == 0)
-		;
 	removed = rules.n + ways.n;
 	free(rules.item);
 	free(ways.item);
@@ -329,8 +396,6 @@ struct routes *route_open(struct netlink *netlink, struct interface *interface, 
 	left = sweep(routes, AF_INET) + sweep(routes, AF_INET6);
 	if (left)
 		log_notice("removed %zu routing rules and routes that an earlier shuntd had left", left);
-	routes->link = (struct interface_listener){ .context = routes, .up = on_up };
-	interface_listen(interface, &routes->link);
 	return routes;
 }
 

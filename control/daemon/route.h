@@ -4,9 +4,9 @@
  * client's packet: packets that bear the backend's mark find a table whose only route leads to that
  * backend, on-link on the kernel interface. One thread.
  *
- * All are marked with protocol 83, so that those of a shuntd that was killed are found and removed. Two
- * rules, one a family, catch packets with a mark whose table is empty (the interface is down): they are
- * refused and never follow the host's other routes, where a check would measure something else.
+ * All are marked with protocol 83, so that those of a shuntd that was killed are found and removed. A
+ * packet with a mark whose table is empty (the interface is down) is refused and never follows the host's
+ * other routes, where a check would measure something else; one without a mark passes all of it by.
  */
 #ifndef SHUNT_ROUTE_H
 #define SHUNT_ROUTE_H
@@ -22,7 +22,7 @@
 #define ROUTE_MARK 0x53480000u     /* | backend id */
 #define ROUTE_MARK_MASK 0xffff0000u
 #define ROUTE_TABLE 5300000u       /* + backend id */
-#define ROUTE_RULE_PRIORITY 5300u  /* of the rules; the catching ones are next after them */
+#define ROUTE_RULE_PRIORITY 5300u  /* of the rules, to 5303 */
 
 struct routes;
 
@@ -31,7 +31,10 @@ struct routes *route_open(struct netlink *netlink, struct interface *interface, 
 /* Removes every rule and route. */
 void route_close(struct routes *routes);
 
-/* A check of this backend goes through it: wanted until route_drop(). Its id and address stay as they are. */
+/*
+ * A check of this backend goes through it: wanted until route_drop(). Its id and address stay as they are. Rule
+ * and route are put in place by the first route_ready().
+ */
 void route_want(struct routes *routes, const struct backend *backend);
 void route_drop(struct routes *routes, const struct backend *backend);
 
