@@ -198,6 +198,13 @@ finish() {
 	if ((status != 0 && status != 77)); then
 		show_what_there_is 2>&1
 	fi
+	# Programs built with sanitizers say what they found in their logs, some of it only when they end.
+	lab stop || status=1
+	if grep -qE 'Sanitizer|runtime error: ' "$run"/log/*.log 2>/dev/null; then
+		grep -hE -A 20 'Sanitizer|runtime error: ' "$run"/log/*.log
+		step "NOT AS EXPECTED: a sanitizer has found something"
+		status=1
+	fi
 	lab down || status=1
 	rm -rf "$scratch"
 	exit "$status"
