@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <libconfig.h>
 #include <libgen.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,7 +16,9 @@
 #include "config_text.h"
 #include "settings.h"
 
-#define FILE_MAX_BYTES (256 << 20)
+#define FILE_MAX_BYTES (256 << 20) /* of the file, and of all it includes together */
+#define INCLUDE_MAX_FILES 1000
+#define INCLUDE_MAX_DEPTH 10 /* libconfig's */
 #define SHOWN_MAX 160 /* "pools[32767].backends[65535].address" and the start of an unknown name */
 
 struct reader {
@@ -23,6 +26,8 @@ struct reader {
 	char *folder; /* where "@include" is looked for */
 	struct config *config;
 	struct error *error;
+	unsigned int n_included;
+	size_t included_bytes;
 	const char *lib_file; /* the last file looked up, and what it is called */
 	const char *file;
 };
@@ -360,33 +365,66 @@ static int line_of_difference(const char *a, const char *b)
 	return line;
 }
 
-/* The included files have to be good text too, and change the digest. */
-static int add_included(struct reader *r)
-{
-	for (unsigned int i = 0; i < r->lib.num_filenames; i++) {
-		const char *path = keep_file(r, r->folder, r->lib.filenames[i]);
-		char *text, *prepared;
-		size_t size;
-		int line, err;
+static int check_includes(struct reader *r, const char *file, const char *prepared, int depth);
 
-		if (!path)
-			return no_memory(r->error);
-		err = slurp(path, &text, &size, r->error);
-		if (err)
-			return err;
-		r->config->digest = digest_add(r->config->digest, text, size);
-		err = config_text_prepare(text, size, &prepared, &line, r->error);
-		if (!err) {
-			/* libconfig has read it by now, and cut a number that wants an "L". */
-			line = line_of_difference(text, prepared);
-			if (line)
-				err = error_set(
-					r->error, EINVAL, "a number above 2147483647 needs an \"L\" behind it");
-			free(prepared);
-		}
-		if (err && err != -ENOMEM)
-			config_place(r->error, path, line, NULL, err);
+/* One of them: 0, or what is wrong within it, or with it: then *at_include. */
+static int check_included(struct reader *r, const char *path, int depth, bool *at_include)
+{
+	char *text, *prepared;
+	size_t size;
+	int line, err;
+
+	*at_include = true;
+	if (depth == INCLUDE_MAX_DEPTH || r->n_included++ == INCLUDE_MAX_FILES)
+		return error_set(r->error, EINVAL, "%s: too many files in one another: does one include itself?", path);
+	err = slurp(path, &text, &size, r->error);
+	if (err)
+		return err;
+	r->included_bytes += size;
+	if (r->included_bytes > FILE_MAX_BYTES) {
 		free(text);
+		return error_set(r->error, EFBIG, "%s: what is included is too large", path);
+	}
+	*at_include = false;
+	r->config->digest = digest_add(r->config->digest, text, size);
+	err = config_text_prepare(text, size, &prepared, &line, r->error);
+	/* libconfig reads the file itself, and cuts a number that wants an "L". */
+	if (!err && (line = line_of_difference(text, prepared))) {
+		err = error_set(r->error, EINVAL, "a number above 2147483647 needs an \"L\" behind it");
+		free(prepared);
+	}
+	free(text);
+	if (err)
+		return err == -ENOMEM ? err : config_place(r->error, path, line, NULL, err);
+	err = check_includes(r, path, prepared, depth + 1);
+	free(prepared);
+	return err;
+}
+
+/*
+ * Look at what is included before libconfig does, which would wait for a pipe, read a device without end, and
+ * end the process on a folder. The included files have to be good text too, and change the digest.
+ */
+static int check_includes(struct reader *r, const char *file, const char *prepared, int depth)
+{
+	struct config_include include;
+	int line = 1;
+
+	while (config_text_include(&prepared, &line, &include)) {
+		char name[PATH_MAX];
+		const char *path;
+		bool at_include = true;
+		int err;
+
+		if (include.length >= sizeof(name) || memchr(include.name, '\\', include.length) || *include.name == '/') {
+			error_set(r->error, EINVAL, "must be the name, without \"\\\", of a file beside this one");
+			return config_place(r->error, file, include.line, "@include", -EINVAL);
+		}
+		snprintf(name, sizeof(name), "%.*s", (int)include.length, include.name);
+		path = keep_file(r, r->folder, name);
+		err = path ? check_included(r, path, depth, &at_include) : no_memory(r->error);
+		if (err && at_include && err != -ENOMEM)
+			return config_place(r->error, file, include.line, "@include", -EINVAL);
 		if (err)
 			return err;
 	}
@@ -417,11 +455,10 @@ static int read_text(struct reader *r, const char *text, size_t size)
 	if (err)
 		return err == -ENOMEM ? err : config_place(r->error, r->config->files.item[0], line, NULL, err);
 	r->config->digest = digest_add(0xcbf29ce484222325ULL, text, size);
+	err = check_includes(r, r->config->files.item[0], prepared, 0);
 	config_set_include_dir(&r->lib, r->folder);
-	if (!config_read_string(&r->lib, prepared))
+	if (!err && !config_read_string(&r->lib, prepared))
 		err = syntax_error(r, prepared);
-	if (!err)
-		err = add_included(r);
 	if (!err)
 		err = read_group(r, config_root_setting(&r->lib), "", "", r->config);
 	free(prepared);

@@ -13,7 +13,7 @@
 struct text {
 	const char *at;
 	const char *end;
-	char *out;
+	char *out; /* NULL: only looked at */
 	int line;
 };
 
@@ -22,11 +22,17 @@ static char peek(const struct text *t, size_t ahead)
 	return (size_t)(t->end - t->at) > ahead ? t->at[ahead] : '\0';
 }
 
+static void put(struct text *t, char c)
+{
+	if (t->out)
+		*t->out++ = c;
+}
+
 static void copy(struct text *t)
 {
 	if (*t->at == '\n')
 		t->line++;
-	*t->out++ = *t->at++;
+	put(t, *t->at++);
 }
 
 static void copy_line_comment(struct text *t)
@@ -85,7 +91,7 @@ static bool copy_number(struct text *t)
 		copy(t);
 	}
 	if (number > INT_MAX && !strchr(hex ? "L" : "L.eE", peek(t, 0) ? peek(t, 0) : ' '))
-		*t->out++ = 'L';
+		put(t, 'L');
 	/* The rest of a fraction is no number of its own. */
 	while (t->at < t->end && (isalnum((unsigned char)*t->at) || *t->at == '.'))
 		copy(t);
@@ -147,6 +153,40 @@ int config_text_prepare(const char *text, size_t size, char **out, int *line, st
 	}
 	*out = prepared;
 	return 0;
+}
+
+/* Whether an "@include" begins here; libconfig wants it at the start of a line, and refuses it elsewhere. */
+static bool is_include(const struct text *t, struct config_include *include)
+{
+	static const char word[] = "@include";
+	const char *at = t->at + sizeof(word) - 1, *quote;
+
+	if (strncmp(t->at, word, sizeof(word) - 1) || !*at || !strchr(" \t", *at))
+		return false;
+	at += strspn(at, " \t");
+	quote = *at == '"' ? strchr(at + 1, '"') : NULL;
+	if (!quote)
+		return false;
+	*include = (struct config_include){ .name = at + 1, .length = (size_t)(quote - at - 1), .line = t->line };
+	return true;
+}
+
+bool config_text_include(const char **at, int *line, struct config_include *include)
+{
+	struct text t = { .at = *at, .end = *at + strlen(*at), .line = *line };
+	struct error error;
+
+	while (t.at < t.end) {
+		bool found = *t.at == '@' && is_include(&t, include);
+
+		if (copy_token(&t, &error))
+			return false;
+		*at = t.at;
+		*line = t.line;
+		if (found)
+			return true;
+	}
+	return false;
 }
 
 const char *config_text_line(const char *text, int line, char *copy_to, size_t size)

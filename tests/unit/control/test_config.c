@@ -225,7 +225,11 @@ static const struct refusal syntax[] = {
 	{ DPDK "path = \"auto;\n\n\n", "shunt.conf:2: a string that begins here has no end" },
 	{ DPDK "\n/* path = \"auto\";\n", "shunt.conf:3: a comment that begins here has no end" },
 	{ DPDK "@include \"nowhere.conf\"\n",
-		"shunt.conf:2: cannot open include file at, or just before: @include \"nowhere.conf\"" },
+		"shunt.conf:2: @include: nowhere.conf: cannot be read: No such file or directory" },
+	{ DPDK "path = \"auto\";\n@include \"/etc/passwd\"\n",
+		"shunt.conf:3: @include: must be the name, without \"\\\", of a file beside this one" },
+	{ DPDK "@include \"a\\\"b\"\n",
+		"shunt.conf:2: @include: must be the name, without \"\\\", of a file beside this one" },
 	{ DPDK "a = [ 1, \"x\" ];", "shunt.conf:2: mismatched element type in array at, or just before: a = [ 1, \"x\" ];" },
 	{ .text = NULL },
 };
@@ -465,6 +469,25 @@ static void files(void)
 	CU_ASSERT_EQUAL_FATAL(mkfifo(said, 0600), 0);
 	CU_ASSERT_EQUAL(load("pipe", &c, said), -EINVAL);
 	CU_ASSERT_STRING_EQUAL(said, "pipe: cannot be read: it is not a regular file");
+
+	/* Nor one that is included, nor what has no end, nor a folder; nor files that include each other. */
+	write_file("shunt.conf", DPDK "/* @include \"nowhere\" */ # @include \"nowhere\"\n  @include\t \"pipe\" # x\n");
+	CU_ASSERT_EQUAL(load("shunt.conf", &c, said), -EINVAL);
+	CU_ASSERT_STRING_EQUAL(said, "shunt.conf:3: @include: pipe: cannot be read: it is not a regular file");
+	write_file("pools.conf", "\n@include \"zero\"\n");
+	snprintf(said, sizeof(said), "%s/zero", folder);
+	CU_ASSERT_EQUAL_FATAL(symlink("/dev/zero", said), 0);
+	write_file("shunt.conf", DPDK "@include \"pools.conf\"\n");
+	CU_ASSERT_EQUAL(load("shunt.conf", &c, said), -EINVAL);
+	CU_ASSERT_STRING_EQUAL(said, "pools.conf:2: @include: zero: cannot be read: it is not a regular file");
+	write_file("shunt.conf", DPDK "@include \".\"\n");
+	CU_ASSERT_EQUAL(load("shunt.conf", &c, said), -EINVAL);
+	CU_ASSERT_PTR_NOT_NULL(strstr(said, "cannot be read: Is a directory"));
+	write_file("pools.conf", "@include \"more.conf\"\n@include \"more.conf\"\n");
+	write_file("more.conf", "@include \"pools.conf\"\n@include \"pools.conf\"\n");
+	write_file("shunt.conf", DPDK "@include \"pools.conf\"\n");
+	CU_ASSERT_EQUAL(load("shunt.conf", &c, said), -EINVAL);
+	CU_ASSERT_PTR_NOT_NULL(strstr(said, "too many files in one another: does one include itself?"));
 	snprintf(said, sizeof(said), "rm -r %s", folder);
 	CU_ASSERT_EQUAL(system(said), 0);
 }
@@ -513,7 +536,7 @@ static void differences(void)
 		"control: { http = \"\"; };\n");
 	static const char *const expected[] = {
 		"dpdk.cores: \"1-2\", was \"1\" (when shunt-dataplane is restarted)",
-		"flow_table.capacity: 2000000, was 1000000",
+		"flow_table.capacity: 2000000, was 1000000 (when shunt-dataplane is restarted)",
 		"flow_table.hash_key: changed",
 		"control.http: \"\", was \"127.0.0.1:9190\" (when shuntd is restarted)",
 	};
