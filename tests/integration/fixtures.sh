@@ -19,7 +19,7 @@ step "lb is cut off, and its kernel answers nothing: no frame but the test's own
 on lb ip link set uplink down
 on lb ip link set shunt0 arp off
 on lb ip rule add pref 1 blackhole
-on lb ip -6 rule add pref 1 blackhole
+on lb sysctl -qw net.ipv6.conf.shunt0.disable_ipv6=1
 
 step "the fixtures"
 status=0

@@ -161,7 +161,7 @@ int world_set_flow(struct world *w, const uint8_t *frame, size_t len, unsigned b
 		return -1;
 	place = flow_find(&w->tables, &l.place, -1, &word);
 	if (!place)
-		place = &w->buckets[l.place.bucket[0]].word[0];
+		place = &w->tables.buckets[l.place.bucket[0]].word[0];
 	*place = flow_word(l.place.tag, backend, state, w->tables.tick);
 	return 0;
 }

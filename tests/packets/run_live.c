@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Runs the fixtures against a running shunt-dataplane: gives it the fixtures' snapshot, sends each frame on the
+ * wire, and compares what comes out on the wire and to the kernel, what is counted and what the flow table holds.
+ *
+ *	run_live SOCKET WIRE KERNEL FILE...
+ *
+ * SOCKET: dpdk.socket, with no shuntd connected. WIRE: the interface on the other side of the port. KERNEL: the
+ * dataplane's kernel interface, which must be silent. Behind each frame go two whose end is known, one for the kernel and
+ * one that is answered: what has not come out before those will not come out at all. So nothing is waited for
+ * in vain, and one frame too many is seen.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "feed.h"
+#include "fixture.h"
+#include "setup.h"
+#include "wire.h"
+#include "world.h"
+
+#define WAIT_MS 5000
+#define CAUGHT_MAX 4
+
+/* Frames that came out at one place, the marker aside. */
+struct caught {
+	size_t n; /* may be more than are kept */
+	size_t len[CAUGHT_MAX];
+	uint8_t frame[CAUGHT_MAX][FRAME_TEXT_MAX];
+};
+
+static struct feed feed;
+static struct mac own;
+static int wire, kernel;
+static struct world world; /* looks into the dataplane's flow table by its own copy of the snapshot */
+static struct caught from_wire, from_kernel;
+static __u64 before[COUNTER_COUNT];
+static const struct fixture *current;
+static unsigned failures, skipped;
+
+static void complain(const char *what)
+{
+	printf("%s:%d: %s: %s\n", current->file, current->line, current->name, what);
+	failures++;
+}
+
+static void print_bytes(const char *title, const uint8_t *bytes, size_t len)
+{
+	printf("  %s, %zu bytes:", title, len);
+	for (size_t i = 0; i < len && i < 160; i++)
+		printf("%s%02x", i % 2 ? "" : " ", bytes[i]);
+	printf("%s\n", len > 160 ? " ..." : "");
+}
+
+/* An LLDP frame, for the kernel, with a number in it; and an ARP request for a VIP, from a MAC with that number. */
+static size_t kernel_marker(uint8_t *frame, uint32_t number)
+{
+	memset(frame, 0, 60);
+	memcpy(frame, "\x01\x80\xc2\x00\x00\x0e\x02\x4d", 8);
+	memcpy(frame + 8, &number, 4);
+	frame[12] = 0x88;
+	frame[13] = 0xcc;
+	return 60;
+}
+
+static size_t wire_marker(uint8_t *frame, uint32_t number)
+{
+	static const uint8_t arp[] = { 0x08, 0x06, 0, 1, 8, 0, 6, 4, 0, 1 };
+
+	memset(frame, 0, 60);
+	memset(frame, 0xff, 6);
+	frame[6] = 0x02;
+	frame[7] = 0x4d;
+	memcpy(frame + 8, &number, 4);
+	memcpy(frame + 12, arp, sizeof(arp));
+	memcpy(frame + 22, frame + 6, 6);
+	memcpy(frame + 28, "\xc6\x33\x64\x4d", 4);
+	memcpy(frame + 38, "\xc0\x00\x02\x50", 4);
+	return 60;
+}
+
+/* Catch frames until the one comes that has this marker at the offset. Returns 0, or -1 if it doesn't come. */
+static int catch_until(int fd, struct caught *c, const uint8_t *marker, size_t at, size_t size)
+{
+	static uint8_t frame[FRAME_TEXT_MAX];
+
+	c->n = 0;
+	for (;;) {
+		long len = wire_receive(fd, frame, sizeof(frame), WAIT_MS);
+
+		if (len <= 0)
+			return -1;
+		if ((size_t)len >= at + size && !memcmp(frame + at, marker, size))
+			return 0;
+		if (c->n < CAUGHT_MAX) {
+			memcpy(c->frame[c->n], frame, (size_t)len);
+			c->len[c->n] = (size_t)len;
+		}
+		c->n++;
+	}
+}
+
+/* The markers, and all that comes out before them. Returns 0, or -1 if something is wrong. */
+static int drain(uint32_t number)
+{
+	uint8_t to_kernel[60], to_wire[60];
+	size_t kernel_len = kernel_marker(to_kernel, number), wire_len = wire_marker(to_wire, number);
+	int error = wire_send(wire, to_kernel, kernel_len);
+
+	if (!error)
+		error = wire_send(wire, to_wire, wire_len);
+	if (error) {
+		printf("cannot send: %s\n", strerror(-error));
+		return -1;
+	}
+	/* The answer to the marker has its MAC as the destination. */
+	if (!catch_until(wire, &from_wire, to_wire + 6, 0, 6) && !catch_until(kernel, &from_kernel, to_kernel + 6, 6, 6))
+		return 0;
+	printf("frame %u of known end did not come out\n", number);
+	return -1;
+}
+
+/* The fixture, and its markers. Returns 0, 1 if the wire doesn't take such a frame, -1 if something is wrong. */
+static int pass_through(const struct fixture *f, uint32_t number)
+{
+	int error = wire_send(wire, f->frame, f->len);
+
+	if (error == -EMSGSIZE || f->len < ETH_LEN)
+		return 1;
+	if (error)
+		printf("cannot send: %s\n", strerror(-error));
+	return error ? -1 : drain(number);
+}
+
+static void check_caught(const struct caught *c, int wanted, const uint8_t *expected, size_t len, const char *where)
+{
+	char line[96];
+
+	if (c->n == (size_t)wanted && (!wanted || (c->len[0] == len && !memcmp(c->frame[0], expected, len))))
+		return;
+	snprintf(line, sizeof(line), "%zu frames came out %s, %d expected, or another one", c->n, where, wanted);
+	complain(line);
+	if (wanted)
+		print_bytes("expected", expected, len);
+	for (size_t i = 0; i < c->n && i < CAUGHT_MAX; i++)
+		print_bytes("got", c->frame[i], c->len[i]);
+}
+
+/* Linux throws away a frame whose VLAN tag is cut short before any socket sees it. */
+static int kernel_shows(const struct fixture *f)
+{
+	return !(f->len < ETH_LEN + sizeof(struct vlan_tag) && f->frame[12] == 0x81 && f->frame[13] == 0x00);
+}
+
+/* Counters follow the frames in an instant: wait until all three are counted as received. */
+static void check_counters(const struct fixture *f, __u64 received)
+{
+	const struct timespec nap = { .tv_nsec = 100000 };
+	char line[128];
+
+	for (int i = 0; i < WAIT_MS * 10 && feed_received(&feed) < received + 3; i++)
+		nanosleep(&nap, NULL);
+	if (feed_received(&feed) != received + 3)
+		complain("not counted as received once");
+	for (unsigned i = 0; i < COUNTER_COUNT; i++) {
+		__u64 rose = feed_counter(&feed, i) - before[i];
+		__u64 expected = (i == f->counter) + (i == COUNTER_TO_KERNEL) + (i == COUNTER_ANSWERED_ARP) +
+			(fixture_is_event(i) && f->events >> i & 1);
+
+		if (rose == expected)
+			continue;
+		snprintf(line, sizeof(line), "%s rose by %llu, not %llu", fixture_counter_name(i),
+			(unsigned long long)rose, (unsigned long long)expected);
+		complain(line);
+	}
+}
+
+static void check_flow(const struct fixture *f)
+{
+	__u64 word = world_flow(&world, f->frame, f->len);
+	int backend = word ? (int)flow_word_backend(word) : FIXTURE_NO_FLOW;
+	unsigned state = word ? flow_word_state(word) : FLOW_NONE;
+
+	if (backend == f->leaves.backend && (backend < 0 || state == f->leaves.state))
+		return;
+	complain("another flow entry was left");
+	printf("  expected %s %s, got %s %s\n", setup_backend_name((unsigned)f->leaves.backend),
+		fixture_state_name(f->leaves.state), setup_backend_name((unsigned)backend), fixture_state_name(state));
+}
+
+static void run(const struct fixture *f, uint32_t number)
+{
+	static uint8_t expected[FRAME_TEXT_MAX];
+	size_t len = f->out == FIXTURE_NOTHING ? 0 : fixture_expected(f, &own, expected);
+	__u64 received = feed_received(&feed);
+	struct timespec now;
+
+	current = f;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	world.tables.tick = flow_tick((__u64)now.tv_sec);
+	memset(world.tables.buckets, 0, world.tables.n_buckets * sizeof(*world.tables.buckets));
+	if (f->flow.backend >= 0 &&
+		world_set_flow(&world, f->frame, f->len, (unsigned)f->flow.backend, f->flow.state))
+		complain("it wants a flow entry, but is no flow's packet");
+	for (unsigned i = 0; i < COUNTER_COUNT; i++)
+		before[i] = feed_counter(&feed, i);
+	switch (pass_through(f, number)) {
+	case 0:
+		break;
+	case 1:
+		printf("%s: not sent: %zu bytes\n", f->name, f->len);
+		skipped++;
+		return;
+	default:
+		complain("given up");
+		exit(EXIT_FAILURE);
+	}
+	check_caught(&from_wire, f->out == FIXTURE_BACKEND || f->out == FIXTURE_ANSWER, expected, len, "on the wire");
+	check_caught(&from_kernel, f->out == FIXTURE_KERNEL && kernel_shows(f), expected, len, "to the kernel");
+	check_counters(f, received);
+	check_flow(f);
+}
+
+/* One snapshot that must be refused, with a reason, while the one in force stays. */
+static void refuse(const char *what, const void *block, size_t size, __u64 stated, int sealed, const char *reason)
+{
+	__u64 in_force = feed.stats->snapshot_version;
+	int result = feed_snapshot(&feed, block, size, stated, sealed);
+
+	printf("%s: %s\n", what, result == 1 ? feed.error : result ? "no answer" : "accepted");
+	if (result != 1 || !strstr(feed.error, reason) || feed.stats->snapshot_version != in_force) {
+		printf("  it had to be refused for: %s\n", reason);
+		failures++;
+	}
+}
+
+/* What is no snapshot is refused in whole, and the old one goes on: the fixtures behind this show it. */
+static void refuse_unsound(const char *socket_path, __u64 version)
+{
+	static const struct channel_snapshot bare = { { CHANNEL_SNAPSHOT, sizeof(bare) }, 9, 4096 };
+	static const struct channel_head unknown = { 77, sizeof(unknown) };
+	struct snapshot_header *h;
+	size_t size;
+
+	h = setup_snapshot(&own, version, &size);
+	if (!h)
+		exit(EXIT_FAILURE);
+	refuse("not sealed", h, size, version, 0, "sealed");
+	refuse("another version stated", h, size, version + 1, 1, "version");
+	refuse("cut in half", h, size / 2, version, 1, "size");
+	refuse("only a header", h, sizeof(*h), version, 1, "size");
+	refuse("shorter than a header", h, 8, version, 1, "can't be a snapshot");
+	((char *)h)[size - 200] ^= 1;
+	refuse("one bit flipped", h, size, version, 1, "checksum");
+	h->magic ^= 1;
+	refuse("another magic", h, size, version, 1, "magic");
+	h->magic ^= 1;
+	((char *)h)[size - 200] ^= 1;
+	h->n_ports = 7;
+	setup_seal(h, size);
+	refuse("more ports than there are", h, size, version, 1, "ports");
+	h->n_ports = 1;
+	((struct snapshot_backend *)((char *)h + h->backends_off))[0].pool = 500;
+	setup_seal(h, size);
+	refuse("a backend of no pool", h, size, version, 1, "pool");
+	free(h);
+
+	if (feed_nonsense(&feed, &bare, sizeof(bare), -1) != 1) {
+		printf("a snapshot without descriptor: the channel was not closed\n");
+		failures++;
+	}
+	feed_close(&feed);
+	if (feed_open(&feed, socket_path) || feed_nonsense(&feed, &unknown, sizeof(unknown), -1) != 1) {
+		printf("an unknown message: the channel was not closed\n");
+		failures++;
+	}
+	feed_close(&feed);
+}
+
+static int start(const char *socket_path)
+{
+	__u64 version;
+	void *snapshot;
+	size_t size;
+
+	if (feed_open(&feed, socket_path))
+		return -1;
+	own = feed.hello.port[0].mac;
+	version = feed.hello.snapshot_version + 1;
+	snapshot = setup_snapshot(&own, version, &size);
+	if (!snapshot || feed_snapshot(&feed, snapshot, size, version, 1))
+		return -1;
+	refuse_unsound(socket_path, version + 1);
+	if (feed_open(&feed, socket_path))
+		return -1;
+	if (!feed.flows || feed.hello.snapshot_version != version || world_open(&world, snapshot, 0)) {
+		snprintf(feed.error, sizeof(feed.error), "the snapshot is not in force, or there is no flow table");
+		return -1;
+	}
+	world.tables.buckets = feed_buckets(&feed);
+	world.tables.n_buckets = feed.flows->n_buckets;
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct fixtures all = { 0 };
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc < 5) {
+		fprintf(stderr, "usage: run_live SOCKET WIRE KERNEL FILE...\n");
+		return 2;
+	}
+	wire = wire_open(argv[2]);
+	kernel = wire_open(argv[3]);
+	if (wire < 0 || kernel < 0) {
+		printf("cannot open %s and %s: %s\n", argv[2], argv[3], strerror(wire < 0 ? -wire : -kernel));
+		return EXIT_FAILURE;
+	}
+	if (start(argv[1])) {
+		printf("%s\n", feed.error);
+		return EXIT_FAILURE;
+	}
+	for (int i = 4; i < argc; i++)
+		if (fixtures_load(&all, argv[i], setup_names(&own))) {
+			printf("%s\n", all.error);
+			return EXIT_FAILURE;
+		}
+	/* What the kernel sent while it was being silenced. */
+	if (drain(0))
+		return EXIT_FAILURE;
+	for (size_t i = 0; i < all.n; i++)
+		run(&all.list[i], (uint32_t)i + 1);
+	printf("%zu fixtures, %u not sent, %u failures\n", all.n, skipped, failures);
+	fixtures_free(&all);
+	world_close(&world);
+	feed_close(&feed);
+	return failures ? EXIT_FAILURE : EXIT_SUCCESS;
+}
