@@ -6,17 +6,13 @@
  */
 #include "counters.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "counters_file.h"
 #include "flow_scan.h"
-#include "log.h"
 
 #define TICK_S 1
 #define SCAN_EVERY_S 5
@@ -28,13 +24,11 @@ const struct counter_info counter_infos[COUNTER_COUNT] = {
 #undef COUNTER_INFO
 };
 
-/* A VIP or a backend, by id. Sums are modulo 2^64: a base may be negative and the total is right all the same. */
+/* A VIP or a backend, by id. */
 struct entry {
-	struct traffic base;    /* total less what the segment said at the same time */
 	struct traffic at_tick; /* total */
 	struct rates rates;
 	uint64_t round;         /* of the reading that last had an object of this id; 0: never */
-	bool used;              /* the id has had an object since the segment began */
 };
 
 struct worker_tick {
@@ -56,12 +50,11 @@ struct counters {
 	struct event *tick;
 	struct flow_scan *scan;
 	char *path; /* of traffic.json */
-	uint64_t segment_started_ns; /* the segment bases belong to; 0: none yet */
-	uint32_t segment_pid;
 	uint64_t round;
 	uint64_t tick_ns;
 	uint64_t scan_s;
 	bool bases_changed;
+	bool resuming; /* the objects that are met now are those the bases were saved for */
 	struct total counter[COUNTER_COUNT];
 	struct total received;
 	struct total missed;
@@ -69,6 +62,7 @@ struct counters {
 	double packets_per_second;
 	struct worker_tick worker[STATS_MAX_WORKERS];
 	uint32_t scanned[STATS_IDS]; /* flows by VIP id, of the scan under way */
+	struct counters_bases bases;
 	struct entry vip[STATS_IDS];
 	struct entry backend[STATS_IDS];
 };
@@ -122,30 +116,32 @@ static struct traffic minus(struct traffic a, struct traffic b)
 }
 
 /* Bring an object's total up to date. */
-static void read_entry(struct counters *c, struct entry *entry, struct traffic *total, struct traffic reading)
+static void read_entry(struct counters *c, struct entry *entry, struct counters_base *base, struct traffic *total,
+	struct traffic reading)
 {
 	if (entry->round != c->round - 1) {
 		/* New to us. Of an id used before in this segment, what was counted then was another's. */
-		if (entry->used) {
-			entry->base = minus(*total, reading);
+		if (base->used && !c->resuming) {
+			base->traffic = minus(*total, reading);
 			c->bases_changed = true;
 		}
 		memset(&entry->rates, 0, sizeof(entry->rates));
-		entry->at_tick = plus(entry->base, reading);
-		entry->used = true;
+		entry->at_tick = plus(base->traffic, reading);
+		base->used = true;
 	}
 	entry->round = c->round;
-	*total = plus(entry->base, reading);
+	*total = plus(base->traffic, reading);
 }
 
 static void read_objects(struct counters *c)
 {
 	c->round++;
 	for (struct vip *v = model_vips(c->model); v; v = v->next)
-		read_entry(c, &c->vip[v->id], &v->traffic, vip_reading(c, v->id));
+		read_entry(c, &c->vip[v->id], &c->bases.vip[v->id], &v->traffic, vip_reading(c, v->id));
 	for (struct pool *p = model_pools(c->model); p; p = p->next)
 		for (struct backend *b = p->backends; b; b = b->next)
-			read_entry(c, &c->backend[b->id], &b->traffic, backend_reading(c, b->id));
+			read_entry(c, &c->backend[b->id], &c->bases.backend[b->id], &b->traffic,
+				backend_reading(c, b->id));
 }
 
 static void read_flows(struct counters *c, const struct stats_header *stats)
@@ -192,94 +188,14 @@ void counters_refresh(struct counters *c)
 	read_flows(c, stats);
 }
 
-/* The file: {"segment":{"pid":1,"started_ns":2},"vips":{"17":[3,4,5]},"backends":{}}, the arrays being bases. */
-
-static json_t *bases_to_json(const struct entry *entries, uint64_t round)
-{
-	json_t *object = json_object();
-	char id[12];
-
-	for (uint32_t i = 0; i < STATS_IDS; i++) {
-		const struct entry *e = &entries[i];
-
-		if (e->round != round || (!e->base.packets && !e->base.bytes && !e->base.new_flows))
-			continue;
-		snprintf(id, sizeof(id), "%u", i);
-		json_object_set_new(object, id,
-			json_pack("[III]", (json_int_t)e->base.packets, (json_int_t)e->base.bytes,
-				(json_int_t)e->base.new_flows));
-	}
-	return object;
-}
-
-/*
- * Not synchronised to disk: a segment does not survive the machine either. Renamed into place, so that a
- * reader finds the old or the new one.
- */
-static void save_bases(struct counters *c)
-{
-	json_t *root = json_pack("{s:{s:I,s:I},s:o,s:o}", "segment", "pid", (json_int_t)c->segment_pid, "started_ns",
-		(json_int_t)c->segment_started_ns, "vips", bases_to_json(c->vip, c->round), "backends",
-		bases_to_json(c->backend, c->round));
-	char *temporary = NULL;
-	int fd = -1;
-
-	c->bases_changed = false;
-	if (!root || asprintf(&temporary, "%s.new", c->path) < 0) {
-		json_decref(root);
-		return;
-	}
-	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0 || json_dumpfd(root, fd, JSON_COMPACT) < 0 || rename(temporary, c->path) < 0)
-		log_warning("%s can't be written: %s: traffic totals may jump if shuntd is restarted", c->path,
-			strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	free(temporary);
-	json_decref(root);
-}
-
-static void bases_from_json(struct entry *entries, json_t *object)
-{
-	const char *key;
-	json_t *bases;
-
-	json_object_foreach(object, key, bases) {
-		unsigned long id = strtoul(key, NULL, 10);
-
-		if (id >= STATS_IDS)
-			continue;
-		entries[id].base.packets = (uint64_t)json_integer_value(json_array_get(bases, 0));
-		entries[id].base.bytes = (uint64_t)json_integer_value(json_array_get(bases, 1));
-		entries[id].base.new_flows = (uint64_t)json_integer_value(json_array_get(bases, 2));
-	}
-}
-
-/* Whether the file is of this segment; then its bases are taken. */
-static bool load_bases(struct counters *c, const struct stats_header *stats)
-{
-	json_t *root = json_load_file(c->path, 0, NULL);
-	json_t *segment = json_object_get(root, "segment");
-	bool same = (uint64_t)json_integer_value(json_object_get(segment, "started_ns")) == stats->started_ns &&
-		    json_integer_value(json_object_get(segment, "pid")) == stats->pid && stats->started_ns != 0;
-
-	if (same) {
-		bases_from_json(c->vip, json_object_get(root, "vips"));
-		bases_from_json(c->backend, json_object_get(root, "backends"));
-	}
-	json_decref(root);
-	return same;
-}
-
 /* A segment that begins at zero: what was reached is the new base. */
 static void rebase(struct counters *c)
 {
 	for (struct vip *v = model_vips(c->model); v; v = v->next)
-		c->vip[v->id].base = v->traffic;
+		c->bases.vip[v->id].traffic = v->traffic;
 	for (struct pool *p = model_pools(c->model); p; p = p->next)
 		for (struct backend *b = p->backends; b; b = b->next)
-			c->backend[b->id].base = b->traffic;
-	c->bases_changed = true;
+			c->bases.backend[b->id].traffic = b->traffic;
 }
 
 static void rebase_total(struct total *total)
@@ -288,45 +204,44 @@ static void rebase_total(struct total *total)
 	total->segment = 0;
 }
 
-/* Every object is met as new in the next reading, and no id has been used. */
-static void forget_rounds(struct entry *entries)
+/* Every object is met as new in the next reading, and no id has been used. What was not touched stays untouched. */
+static void forget(struct entry *entries, struct counters_base *bases)
 {
-	for (uint32_t i = 0; i < STATS_IDS; i++)
-		if (entries[i].used)
-			memset(&entries[i], 0, sizeof(entries[i]));
-}
-
-/* Bases of objects that are no more: whoever gets the id next begins with what the segment says then. */
-static void mark_left_over(const struct counters *c, struct entry *entries)
-{
-	for (uint32_t i = 0; i < STATS_IDS; i++)
-		if (entries[i].round != c->round && (entries[i].base.packets || entries[i].base.bytes))
-			entries[i].used = true;
+	for (uint32_t i = 0; i < STATS_IDS; i++) {
+		if (!bases[i].used)
+			continue;
+		memset(&entries[i], 0, sizeof(entries[i]));
+		memset(&bases[i], 0, sizeof(bases[i]));
+	}
 }
 
 static void on_connected(void *context)
 {
 	struct counters *c = context;
 	const struct stats_header *stats = publish_stats(c->publisher);
+	struct counters_bases *bases = &c->bases;
+	bool first = bases->segment_started_ns == 0;
 
-	if (!stats || (stats->started_ns == c->segment_started_ns && stats->pid == c->segment_pid))
+	if (!stats || (stats->started_ns == bases->segment_started_ns && stats->pid == bases->segment_pid))
 		return;
-	forget_rounds(c->vip);
-	forget_rounds(c->backend);
+	forget(c->vip, bases->vip);
+	forget(c->backend, bases->backend);
 	memset(c->worker, 0, sizeof(c->worker));
 	for (int i = 0; i < COUNTER_COUNT; i++)
 		rebase_total(&c->counter[i]);
 	rebase_total(&c->received);
 	rebase_total(&c->missed);
-	if (c->segment_started_ns != 0 || !load_bases(c, stats))
+	/* Ours from before a restart of shuntd, or one that nobody has read yet. */
+	c->resuming = first && counters_file_load(c->path, stats, bases);
+	if (!c->resuming)
 		rebase(c);
-	c->segment_started_ns = stats->started_ns;
-	c->segment_pid = stats->pid;
+	bases->segment_started_ns = stats->started_ns;
+	bases->segment_pid = stats->pid;
 	counters_refresh(c);
-	mark_left_over(c, c->vip);
-	mark_left_over(c, c->backend);
+	c->resuming = false;
 	c->received_at_tick = value(&c->received);
-	save_bases(c);
+	c->bases_changed = false;
+	counters_file_save(c->path, bases);
 }
 
 static void take_rates(struct entry *entry, struct traffic total, double seconds)
@@ -451,7 +366,8 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
 	take_all_rates(c);
 	take_vip_flows(c);
 	if (c->bases_changed)
-		save_bases(c);
+		counters_file_save(c->path, &c->bases);
+	c->bases_changed = false;
 	reap(c, stats);
 }
 
@@ -465,9 +381,9 @@ static void on_disconnected(void *context)
 		flow_scan_cancel(c->scan);
 	c->scan = NULL;
 	for (uint32_t i = 0; i < STATS_IDS; i++) {
-		if (c->vip[i].used)
+		if (c->vip[i].round)
 			memset(&c->vip[i].rates, 0, sizeof(c->vip[i].rates));
-		if (c->backend[i].used)
+		if (c->backend[i].round)
 			memset(&c->backend[i].rates, 0, sizeof(c->backend[i].rates));
 	}
 	for (uint32_t i = 0; i < STATS_MAX_WORKERS; i++)

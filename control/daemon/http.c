@@ -27,7 +27,8 @@ struct http_server {
 	bool paused; /* logged */
 };
 
-static void reply(struct evhttp_request *request, int code, const char *reason, const char *type, struct evbuffer *body)
+static void reply(struct evhttp_request *request, int code, const char *reason, const char *type,
+	struct evbuffer *body)
 {
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
 

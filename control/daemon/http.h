@@ -12,7 +12,7 @@
 struct http_server;
 struct evbuffer;
 
-/* listen: control.http, "ADDR:PORT". 0 and *out, or -errno and a line in *error (address in use, no such address). */
+/* listen: control.http, "ADDR:PORT". 0 and *out, or -errno and a line in *error (it is in use, is not ours). */
 int http_open(struct daemon *daemon, const char *listen, struct http_server **out, struct error *error);
 void http_close(struct http_server *server);
 

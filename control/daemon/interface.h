@@ -19,7 +19,10 @@ struct interface_listener {
 	void (*down)(void *context); /* it went away or down: the kernel has dropped routes and neighbours */
 };
 
-/* name: dpdk.kernel_interface, "" for none; copied. Listeners hear of an interface that is up already from interface_start(). */
+/*
+ * name: dpdk.kernel_interface, "" for none; copied. Listeners hear of an interface that is up already from
+ * interface_start().
+ */
 struct interface *interface_open(struct netlink *netlink, const char *name);
 void interface_close(struct interface *interface);
 void interface_listen(struct interface *interface, struct interface_listener *listener);

@@ -39,7 +39,7 @@ static void print_help(void)
 	       "  -v, --verbose      log more\n"
 	       "  -h, --help         print this and leave\n"
 	       "  -V, --version      print the version and leave\n\n"
-	       "SIGHUP reads the configuration again, SIGTERM and SIGINT stop. Stays in the foreground. See shuntd(8).\n");
+	       "SIGHUP reads the configuration again, SIGTERM and SIGINT stop. See shuntd(8).\n");
 }
 
 /* 0 to go on; else the process is done, with *status. */

@@ -45,8 +45,8 @@ static json_t *show_backend(const struct daemon *daemon, const struct backend *b
 		address_print(backend->address, address), "weight", (int)backend->weight, "state",
 		backend_state_name(model_backend_state(backend)), "mac",
 		backend->mac_known ? address_print_mac(&backend->mac, mac) : NULL, "active_flows",
-		(json_int_t)backend->active_flows, "closing_flows", (json_int_t)backend->closing_flows, "healthy", backend->healthy,
-		"check_error", error ? json_string(error) : json_null(), "since_s", (json_int_t)health_since_s(backend));
+		(json_int_t)backend->active_flows, "closing_flows", (json_int_t)backend->closing_flows, "healthy",
+		backend->healthy, "check_error", error ? json_string(error) : json_null(), "since_s", (json_int_t)health_since_s(backend));
 
 	put_traffic(object, &backend->traffic);
 	if (rate)

@@ -104,12 +104,13 @@ enum rpc_outcome rpc_status(struct rpc_call *call)
 		"dpdk", "snapshot", number(publish_version(daemon->publisher)), "uptime_s",
 		number(daemon_uptime_s(daemon)), "pid", (int)getpid(), "dataplane", dataplane_status(daemon),
 		"packets_per_second", rate(counters_packets_per_second(daemon->counters)), "flows",
-		flows_status(daemon), "vips", number(counts.vips), "pools", number(counts.pools), "backends", number(counts.backends),
-		"warnings", daemon_warnings(daemon));
+		flows_status(daemon), "vips", number(counts.vips), "pools", number(counts.pools), "backends",
+		number(counts.backends), "warnings", daemon_warnings(daemon));
 	return RPC_DONE;
 }
 
-static void put_counter(json_t *all, bool help, const char *name, uint64_t total, const char *text, const char *class)
+static void put_counter(json_t *all, bool help, const char *name, uint64_t total, const char *text,
+	const char *class)
 {
 	json_t *value = number(total);
 

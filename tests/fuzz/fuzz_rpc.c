@@ -52,7 +52,7 @@ static void read_replies(int fd)
 
 static void check_replies(void)
 {
-	for (char *line = replies, *end; (end = memchr(line, '\n', n_replies - (size_t)(line - replies))); line = end + 1) {
+	for (char *line = replies, *end; (end = memchr(line, '\n', (size_t)(replies + n_replies - line))); line = end + 1) {
 		json_t *reply = json_loadb(line, (size_t)(end - line), 0, NULL);
 
 		FUZZ_CHECK(json_is_object(reply));

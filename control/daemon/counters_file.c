@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* traffic.json: {"segment":{"pid":1,"started_ns":2},"vips":{"17":[3,4,5]},"backends":{}}, the arrays being bases. */
+#include "counters_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+
+static json_t *to_json(const struct counters_base *bases)
+{
+	json_t *object = json_object();
+	char id[12];
+
+	for (uint32_t i = 0; i < STATS_IDS; i++) {
+		const struct traffic *t = &bases[i].traffic;
+
+		if (!bases[i].used)
+			continue;
+		snprintf(id, sizeof(id), "%u", i);
+		json_object_set_new(object, id,
+			json_pack("[III]", (json_int_t)t->packets, (json_int_t)t->bytes, (json_int_t)t->new_flows));
+	}
+	return object;
+}
+
+/*
+ * Not synchronised to disk: a segment does not survive the machine either. Renamed into place, so that a
+ * reader finds the old or the new one.
+ */
+void counters_file_save(const char *path, const struct counters_bases *bases)
+{
+	json_t *root = json_pack("{s:{s:I,s:I},s:o,s:o}", "segment", "pid", (json_int_t)bases->segment_pid, "started_ns",
+		(json_int_t)bases->segment_started_ns, "vips", to_json(bases->vip), "backends", to_json(bases->backend));
+	char *temporary = NULL;
+	int fd;
+
+	if (!root || asprintf(&temporary, "%s.new", path) < 0) {
+		json_decref(root);
+		return;
+	}
+	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0 || json_dumpfd(root, fd, JSON_COMPACT) < 0 || rename(temporary, path) < 0)
+		log_warning("%s can't be written: %s: traffic totals may jump if shuntd is restarted", path,
+			strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	free(temporary);
+	json_decref(root);
+}
+
+static void from_json(struct counters_base *bases, json_t *object)
+{
+	const char *key;
+	json_t *figures;
+
+	json_object_foreach(object, key, figures) {
+		unsigned long id = strtoul(key, NULL, 10);
+
+		if (id >= STATS_IDS)
+			continue;
+		bases[id].traffic.packets = (uint64_t)json_integer_value(json_array_get(figures, 0));
+		bases[id].traffic.bytes = (uint64_t)json_integer_value(json_array_get(figures, 1));
+		bases[id].traffic.new_flows = (uint64_t)json_integer_value(json_array_get(figures, 2));
+		bases[id].used = true;
+	}
+}
+
+bool counters_file_load(const char *path, const struct stats_header *segment, struct counters_bases *bases)
+{
+	json_t *root = json_load_file(path, 0, NULL);
+	json_t *of = json_object_get(root, "segment");
+	bool same = segment->started_ns != 0 &&
+		    (uint64_t)json_integer_value(json_object_get(of, "started_ns")) == segment->started_ns &&
+		    json_integer_value(json_object_get(of, "pid")) == segment->pid;
+
+	if (same) {
+		from_json(bases->vip, json_object_get(root, "vips"));
+		from_json(bases->backend, json_object_get(root, "backends"));
+	}
+	json_decref(root);
+	return same;
+}
