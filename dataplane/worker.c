@@ -124,6 +124,29 @@ static inline void transmit(const struct worker *w, const struct tables *t, stru
 	out->n = 0;
 }
 
+/* Whether the whole burst goes to backends by the first port, as nearly every burst of a busy VIP does. */
+static inline int all_to_backends(const struct burst *b)
+{
+	unsigned int other = 0;
+
+	for (unsigned int i = 0; i < b->n; i++)
+		other |= (unsigned int)(b->verdict[i].action ^ ACTION_TO_BACKEND) | b->verdict[i].port;
+	return other == 0;
+}
+
+/* Such a burst needs no sorting. */
+static inline void transmit_all(const struct worker *w, const struct tables *t, struct burst *b)
+{
+	unsigned int sent;
+
+	sent = rte_eth_tx_burst(w->shared->ports[0].id, (__u16)w->index, b->mbuf, (__u16)b->n);
+	count(t, COUNTER_FORWARDED, sent);
+	for (unsigned int i = 0; i < sent; i++)
+		forward_account(t, &b->verdict[i], b->frame[i].len);
+	for (unsigned int i = sent; i < b->n; i++)
+		drop(t, b, b->mbuf[i], COUNTER_DROP_TX_FULL);
+}
+
 static inline void hand_to_kernel(const struct worker *w, const struct tables *t, struct burst *b)
 {
 	unsigned int taken = 0, lost = COUNTER_DROP_NO_KERNEL;
@@ -156,10 +179,14 @@ static inline unsigned int forward_port(
 			rte_pktmbuf_pkt_len(b->mbuf[i]), port };
 	}
 	forward_burst(t, b->frame, b->verdict, b->n);
-	carry_out(w, t, b);
-	for (unsigned int i = 0; i < w->shared->n_ports; i++)
-		if (b->out[i].n)
-			transmit(w, t, b, i);
+	if (likely(all_to_backends(b))) {
+		transmit_all(w, t, b);
+	} else {
+		carry_out(w, t, b);
+		for (unsigned int i = 0; i < w->shared->n_ports; i++)
+			if (b->out[i].n)
+				transmit(w, t, b, i);
+	}
 	if (b->n_kernel)
 		hand_to_kernel(w, t, b);
 	if (b->n_drop)

@@ -76,6 +76,10 @@ core_inline void forward_burst(const struct tables *t, const struct frame *frame
 		if (core_likely(t->n_buckets))
 			__builtin_prefetch(tables_bucket(t, lookups[i].place.bucket[0]), 1);
 	}
+	/* A CPU may drop a prefetch that has to walk page tables; reads in so short a loop overlap, too. */
+	if (core_likely(t->n_buckets))
+		for (__u32 i = 0; i < n_flows; i++)
+			(void)*(volatile const __u64 *)&tables_bucket(t, lookups[i].place.bucket[0])->word[0];
 	for (__u32 i = 0; i < n_flows; i++) {
 		struct lookup *l = &lookups[i];
 
