@@ -3,13 +3,16 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <getopt.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "daemon.h"
 #include "http.h"
@@ -179,6 +182,17 @@ static void log_of_libevent(int severity, const char *text)
 	log_write(severity >= EVENT_LOG_WARN ? LOG_WARNING : LOG_DEBUG, "libevent: %s", text);
 }
 
+/* Rules, routes, socket marks and neighbours: without this right no backend would ever be up. */
+static int check_rights(struct error *error)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	if (syscall(SYS_capget, &head, data) < 0 || data[0].effective & 1u << CAP_NET_ADMIN)
+		return 0;
+	return error_set(error, EPERM, "not permitted: shuntd needs CAP_NET_ADMIN, so run it as root");
+}
+
 /* What others must not lose by our start: configuration right, socket and state directory free. */
 static int open_model(struct daemon *daemon, struct error *error)
 {
@@ -189,6 +203,9 @@ static int open_model(struct daemon *daemon, struct error *error)
 	if (result)
 		return result;
 	config = daemon->config;
+	result = check_rights(error);
+	if (result)
+		return result;
 	result = rpc_check_path(config->control_socket, error);
 	if (result)
 		return result;
@@ -255,11 +272,12 @@ static int open_all(struct program *program, struct error *error)
 	daemon->base = new_base();
 	if (!daemon->base || add_signals(program) < 0)
 		return error_set(error, ENOMEM, "no memory");
-	result = open_world(daemon, error);
-	if (!result)
-		result = rpc_open(daemon, config->control_socket, config->control_group, &program->rpc, error);
+	/* First what may be another's: the world is not to be touched by one that then can't start. */
+	result = rpc_open(daemon, config->control_socket, config->control_group, &program->rpc, error);
 	if (!result && config->control_http[0])
 		result = http_open(daemon, config->control_http, &program->http, error);
+	if (!result)
+		result = open_world(daemon, error);
 	if (result)
 		return result;
 	interface_start(daemon->interface);
