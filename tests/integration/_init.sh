@@ -23,6 +23,7 @@ lb_mac=02:00:00:00:00:02
 : "$here" "$vip4" "$vip6" "$lb_mac"
 
 scratch=$(mktemp -d "/tmp/shunt-$SHUNT_LAB.XXXXXX")
+chmod 711 "$scratch"
 
 # --- saying what is expected ---------------------------------------------------------------------------------
 
@@ -92,6 +93,13 @@ backend_state() { # POOL ADDR
 state_is() { [[ $(backend_state "$1" "$2") == "$3" ]]; }
 
 connected() { [[ $(json status .dataplane.connected) == true ]]; }
+
+# A program of ours where any user may run it, which the clone need not be: open_program NAME
+open_program() {
+	cp -n "$(command -v "$1")" "$scratch/$1"
+	chmod 755 "$scratch/$1"
+	echo "$scratch/$1"
+}
 
 # Hosts and shunt, every backend up.
 start_all() {

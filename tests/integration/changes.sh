@@ -94,8 +94,8 @@ is "status of an unknown command" "$status" 2
 
 step "anyone who can connect may read, only root and the group may change"
 chmod 666 "$run/shuntd.sock"
-on lb setpriv --reuid=65534 --regid=65534 --clear-groups "$(command -v shuntctl)" --socket "$run/shuntd.sock" \
+on lb setpriv --reuid=65534 --regid=65534 --clear-groups "$(open_program shuntctl)" --socket "$run/shuntd.sock" \
 	show >/dev/null
-refused 1 '' on lb setpriv --reuid=65534 --regid=65534 --clear-groups "$(command -v shuntctl)" \
+refused 1 '' on lb setpriv --reuid=65534 --regid=65534 --clear-groups "$(open_program shuntctl)" \
 	--socket "$run/shuntd.sock" disable 10.0.0.12
 is "state" "$(backend_state web 10.0.0.12)" up

@@ -32,7 +32,7 @@ dataplane_refused 'bad.conf:[0-9]+: '
 echo 'control: { };' >"$bad"
 dataplane_refused 'dpdk'
 refused 1 'shunt.conf: Permission denied' on lb sh -c "chmod 600 '$good'; exec setpriv --reuid=65534 --regid=65534 \
-	--clear-groups '$(command -v shunt-dataplane)' -c '$good'"
+	--clear-groups '$(open_program shunt-dataplane)' -c '$good'"
 
 step "dataplane: settings"
 wrong 's|idle = .*|idel = "sleep";|'
@@ -82,14 +82,13 @@ dataplane_refused "$scratch/no/such/folder/s"
 
 step "dataplane: no rights"
 wrong ''
-chmod 711 "$scratch"
 chmod 644 "$bad"
 mkdir -m 777 "$scratch/open"
 sed -i "s|$scratch/dataplane|$scratch/open/dataplane|" "$bad"
 refused 1 'ermitted|ermission' on lb timeout 20 setpriv --reuid=65534 --regid=65534 --clear-groups --bounding-set=-all \
-	"$(command -v shunt-dataplane)" -c "$bad"
+	"$(open_program shunt-dataplane)" -c "$bad"
 refused 1 'ermitted|ermission' on lb setpriv --bounding-set=-net_admin,-sys_admin,-net_raw --inh-caps=-all \
-	"$(command -v shunt-dataplane)" -c "$bad"
+	"$(open_program shunt-dataplane)" -c "$bad"
 
 step "dataplane: nothing was left by all of that"
 ! ip -n "${prefix}lb" -br link | grep -E '^(wire9|shunt9)' || fail "an interface is still there"
@@ -110,7 +109,7 @@ shuntd_refused "$run/shuntd.sock"
 sed "s|$run/shuntd.sock|$scratch/shuntd.sock|" "$good" >"$bad"
 shuntd_refused "$run/state"
 is "the running shuntd" "$(json status .dataplane.connected)" true
-free_of_others() { sed "s|$run/shuntd.sock|$scratch/shuntd.sock|; s|$run/state|$scratch/state|; $1" "$good" >"$bad"; }
+free_of_others() { sed "s|http = .*|http = \"\";|; s|$run/shuntd.sock|$scratch/shuntd.sock|; s|$run/state|$scratch/state|; $1" "$good" >"$bad"; }
 free_of_others ''
 echo keep >"$scratch/shuntd.sock"
 shuntd_refused "$scratch/shuntd.sock"
@@ -118,6 +117,10 @@ is "the file in the way" "$(<"$scratch/shuntd.sock")" keep
 rm "$scratch/shuntd.sock"
 free_of_others "s|$scratch/shuntd.sock|$scratch/no/such/folder/s|"
 shuntd_refused "$scratch/no/such/folder"
+free_of_others 's|http = ""|http = "127.0.0.1:9190"|'
+shuntd_refused '127.0.0.1:9190'
+free_of_others 's|http = ""|http = "192.0.2.1:9190"|'
+shuntd_refused '192.0.2.1:9190'
 free_of_others "s|$scratch/state|/proc/nosuch|"
 shuntd_refused '/proc/nosuch'
 free_of_others 's|path = "auto"|path = "xdp"|'
@@ -127,10 +130,10 @@ step "shuntd: no rights"
 free_of_others "s|$scratch/|$scratch/open/|g"
 chmod 644 "$bad"
 refused 1 'ermitted|ermission' on lb timeout 20 setpriv --reuid=65534 --regid=65534 --clear-groups --bounding-set=-all \
-	"$(command -v shuntd)" -c "$bad"
+	"$(open_program shuntd)" -c "$bad"
 
 step "shuntd: usage"
 status=0
-on lb shuntd 2>/dev/null || status=$?
-is "status without -c" "$status" 2
+on lb shuntd --nonsense 2>/dev/null || status=$?
+is "status of an unknown option" "$status" 2
 matches "--version" "$(shuntd --version)" '^shuntd [0-9]+\.[0-9]+\.[0-9]+$'

@@ -14,6 +14,7 @@ import os
 import pathlib
 import pty
 import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -445,7 +446,8 @@ def test_connection(folder):
     daemon = FakeShuntd(folder / "closed")
     os.chmod(daemon.path, 0)
     os.chmod(folder, 0o755)
-    p = subprocess.run([SHUNTCTL, "--socket", daemon.path, "show"], capture_output=True, text=True, timeout=60,
+    program = shutil.copy(SHUNTCTL, folder)  # the build folder may be closed to the other user
+    p = subprocess.run([program, "--socket", daemon.path, "show"], capture_output=True, text=True, timeout=60,
                        env=environment(), user=65534 if os.geteuid() == 0 else None)
     check("no right to connect: status 1", p.returncode == 1 and "no right to connect" in p.stderr, p)
     daemon.close()
