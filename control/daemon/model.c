@@ -250,8 +250,7 @@ void model_pool_remove(struct model *model, struct pool *pool)
 {
 	size_t position;
 
-	while (pool->backends)
-		model_backend_free(model, pool->backends);
+	model_backend_free_all(model, pool);
 	sorted_find(&model->pools, pool->name, compare_name, &position);
 	sorted_remove(&model->pools, position);
 	if (position)
@@ -328,6 +327,9 @@ int model_pool_add(struct model *model, const char *name, enum scheduler schedul
 		return err;
 	if (model_pool_find(model, name))
 		return error_set(error, EEXIST, "pool \"%s\" is there already", name);
+	if (model->pools.n >= CONFIG_MAX_POOLS)
+		return error_set(
+			error, ENOSPC, "there are %d pools already, as many as can be", CONFIG_MAX_POOLS);
 	err = model_pool_insert(model, name, scheduler, check, MODEL_ANY_ID, &pool, error);
 	if (!err)
 		model->generation++;

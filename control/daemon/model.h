@@ -44,6 +44,7 @@ struct backend {
 	struct traffic traffic; /* counters.c: rw, others: ro */
 	uint32_t active_flows;  /* counters.c: rw, others: ro */
 	uint32_t closing_flows; /* counters.c: rw, others: ro */
+	uint8_t sweeps; /* the model's: that have counted them since they were unknown, or it was drained; up to 2 */
 	void *health;      /* owned by health.c */
 	void *neighbour;   /* owned by neighbour.c */
 };
@@ -145,15 +146,20 @@ int model_drain(struct model *model, const char *pool, struct addr address, stru
 void model_set_mac(struct model *model, struct backend *backend, const struct mac *mac); /* NULL: unknown */
 void model_set_healthy(struct model *model, struct backend *backend, bool healthy);
 /*
- * Free removed backends that have no flows left. now_s: CLOCK_MONOTONIC. Called every second, but only while
- * active_flows and closing_flows are fresh (a forwarder is there and sweeps): without it nobody knows.
+ * Free removed backends that have no flows left. now_s: CLOCK_MONOTONIC when the last sweep of the flow table
+ * ended. Called every second, but only while active_flows and closing_flows are fresh (a forwarder is there and
+ * sweeps): without it nobody knows. A draining backend is "drained" once a sweep that began after it was told
+ * to drain has found no flow of it.
  */
 void model_reap(struct model *model, uint64_t now_s);
+/* The forwarder went away, or has stopped: what it counted is not to be relied on until it sweeps again. */
+void model_flows_unknown(struct model *model);
 
 /*
  * Make the running set what the configuration says; drains and disables of backends that stay are kept.
  * Returns a JSON array of one string a change ("backend web 10.0.0.14 added"), empty if there is none;
- * with dry_run nothing is changed. Never fails for a validated configuration but for memory (NULL).
+ * with dry_run nothing is changed. Never fails for a validated configuration but for memory (NULL): backends that
+ * go give up their ids before others take some, and pools and VIPs are few enough.
  */
 json_t *model_apply(struct model *model, const struct config *config, bool dry_run);
 
@@ -180,6 +186,8 @@ int model_save_text(struct model *model, const struct config *config, char **tex
  * model; on error (-EINVAL, a line in *error, or -ENOMEM) it is empty again.
  */
 void model_dump(struct model *model, struct text *out);
+/* From which ids on an empty model is to give some out, each below SNAPSHOT_MAX_IDS. */
+void model_begin_ids(struct model *model, uint16_t pool, uint16_t vip, uint16_t backend);
 int model_restore(struct model *model, const json_t *state, struct error *error);
 
 #endif

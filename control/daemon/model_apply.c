@@ -110,12 +110,26 @@ static void drop_vips(struct apply *a)
 	}
 }
 
-static void say_dropped(struct apply *a, const struct backend *b)
+/* With its pool: then its flows don't go on. */
+static void say_dropped(struct apply *a, const struct backend *b, bool with_pool)
 {
-	char text[ADDRESS_TEXT];
+	uint32_t flows = with_pool ? b->active_flows + b->closing_flows : 0;
+	char text[ADDRESS_TEXT], left[64] = "";
 
-	say(a, "backend %s %s removed%s", b->pool->name, address_print(b->address, text),
-		b->disabled ? " (was disabled)" : b->draining ? " (was draining)" : "");
+	if (flows)
+		snprintf(left, sizeof(left), ", its %u connection%s not stay", flows, flows > 1 ? "s do" : " does");
+	say(a, "backend %s %s removed%s%s", b->pool->name, address_print(b->address, text),
+		b->disabled ? " (was disabled)" : b->draining ? " (was draining)" : "", left);
+}
+
+/* Of a pool that goes itself: flows on them do not go on, so they need not stay for these. */
+static void drop_all_backends(struct apply *a, struct pool *pool)
+{
+	for (const struct backend *b = pool->backends; b; b = b->next)
+		if (!b->removed)
+			say_dropped(a, b, true);
+	if (!a->dry_run)
+		model_backend_free_all(a->model, pool);
 }
 
 static void drop_backends(struct apply *a, struct pool *pool, const struct config_pool *to)
@@ -132,7 +146,7 @@ static void drop_backends(struct apply *a, struct pool *pool, const struct confi
 
 		if (b->removed || bsearch(&wanted, sorted, to->n_backends, sizeof(*sorted), by_address))
 			continue;
-		say_dropped(a, b);
+		say_dropped(a, b, false);
 		if (!a->dry_run)
 			model_backend_retire(a->model, b);
 	}
@@ -240,6 +254,8 @@ static void set_pools(struct apply *a)
 
 		if (to)
 			drop_backends(a, pool, to);
+		else
+			drop_all_backends(a, pool);
 	}
 	for (size_t i = 0; i < a->config->n_pools && !a->err; i++) {
 		struct pool *pool = model_pool_find(a->model, a->by_name[i]->name);
@@ -269,7 +285,8 @@ static void set_vips(struct apply *a)
 				a->err = model_vip_insert(a->model, &spec, model_pool_find(a->model, to->pool),
 					MODEL_ANY_ID, &vip, &a->error);
 		} else if (strcmp(vip->pool->name, to->pool)) {
-			say(a, "vip %s pool %s, was %s", text, to->pool, vip->pool->name);
+			/* A flow's backend is one of its VIP's pool. */
+			say(a, "vip %s pool %s, was %s (its connections move)", text, to->pool, vip->pool->name);
 			if (!a->dry_run)
 				model_vip_move(a->model, vip, model_pool_find(a->model, to->pool));
 		}
@@ -282,9 +299,6 @@ static void drop_pools(struct apply *a)
 		next = pool->next;
 		if (find_pool(a, pool->name))
 			continue;
-		for (const struct backend *b = pool->backends; b; b = b->next)
-			if (!b->removed)
-				say_dropped(a, b);
 		say(a, "pool %s removed", pool->name);
 		if (!a->dry_run)
 			model_pool_remove(a->model, pool);

@@ -13,12 +13,16 @@
  */
 #define REAP_AFTER_S 15
 
+/* Sweeps after which all flows have been counted: the one under way may have passed some by already. */
+#define SWEEPS_TO_COUNT 2
+
 enum backend_state model_backend_state(const struct backend *backend)
 {
 	if (backend->disabled)
 		return STATE_DISABLED;
 	if (backend->draining)
-		return backend->active_flows || backend->closing_flows ? STATE_DRAINING : STATE_DRAINED;
+		return backend->sweeps != SWEEPS_TO_COUNT || backend->active_flows || backend->closing_flows ?
+			       STATE_DRAINING : STATE_DRAINED;
 	return backend->healthy && backend->mac_known ? STATE_UP : STATE_DOWN;
 }
 
@@ -68,13 +72,19 @@ static void changed(struct model *model, struct backend *backend, struct share b
 	model_tell_snapshot_needed(model);
 }
 
-/* One that only waits for its flows to end, to give up its id. */
+/*
+ * One that only waits for its flows to end, to give up its id. By id, from the next on: that one has been out
+ * for long, and finding room for thousands costs one round.
+ */
 static struct backend *find_removed(struct model *model)
 {
-	for (struct pool *pool = model->first_pool; pool && model->n_removed; pool = pool->next)
-		for (struct backend *b = pool->backends; b; b = b->next)
-			if (b->removed)
-				return b;
+	for (uint32_t i = 0; i < SNAPSHOT_MAX_IDS && model->n_removed; i++) {
+		struct backend *b = model_ids_get(
+			&model->backend_ids, (model->backend_ids.next + i) % SNAPSHOT_MAX_IDS);
+
+		if (b && b->removed)
+			return b;
+	}
 	return NULL;
 }
 
@@ -162,6 +172,7 @@ void model_backend_retire(struct model *model, struct backend *backend)
 
 	backend->removed = true;
 	backend->removed_at_s = 0;
+	backend->sweeps = 0;
 	count_out(model, backend->pool);
 	model->n_removed++;
 	changed(model, backend, before);
@@ -203,6 +214,13 @@ void model_backend_free(struct model *model, struct backend *backend)
 	model_tell_snapshot_needed(model);
 }
 
+void model_backend_free_all(struct model *model, struct pool *pool)
+{
+	/* From the end of the sorted list nothing has to move up. */
+	while (pool->sorted.n)
+		model_backend_free(model, pool->sorted.item[pool->sorted.n - 1]);
+}
+
 void model_backend_set_weight(struct model *model, struct backend *backend, uint16_t weight)
 {
 	struct share before = share_of(backend);
@@ -232,6 +250,9 @@ void model_backend_set_flags(struct model *model, struct backend *backend, bool 
 
 	if (backend->disabled == disabled && backend->draining == draining)
 		return;
+	/* Flows that began since the last sweep are not counted yet. */
+	if (draining && !backend->draining)
+		backend->sweeps = 0;
 	backend->disabled = disabled;
 	backend->draining = draining;
 	changed(model, backend, before);
@@ -261,17 +282,33 @@ void model_set_healthy(struct model *model, struct backend *backend, bool health
 	changed(model, backend, before);
 }
 
+void model_flows_unknown(struct model *model)
+{
+	for (struct pool *pool = model->first_pool; pool; pool = pool->next)
+		for (struct backend *b = pool->backends; b; b = b->next)
+			b->sweeps = 0;
+}
+
+static void reap(struct model *model, struct backend *b, uint64_t now_s)
+{
+	if (!b->removed_at_s || b->active_flows || b->closing_flows)
+		b->removed_at_s = now_s;
+	else if (b->sweeps == SWEEPS_TO_COUNT && now_s - b->removed_at_s >= REAP_AFTER_S)
+		model_backend_free(model, b);
+}
+
 void model_reap(struct model *model, uint64_t now_s)
 {
-	for (struct pool *pool = model->first_pool; pool && model->n_removed; pool = pool->next) {
+	bool swept = now_s != model->swept_s;
+
+	model->swept_s = now_s;
+	for (struct pool *pool = model->first_pool; pool; pool = pool->next) {
 		for (struct backend *b = pool->backends, *next; b; b = next) {
 			next = b->next;
-			if (!b->removed)
-				continue;
-			if (!b->removed_at_s || b->active_flows || b->closing_flows)
-				b->removed_at_s = now_s;
-			else if (now_s - b->removed_at_s >= REAP_AFTER_S)
-				model_backend_free(model, b);
+			if (swept && b->sweeps < SWEEPS_TO_COUNT)
+				b->sweeps++;
+			if (b->removed)
+				reap(model, b, now_s);
 		}
 	}
 }

@@ -21,6 +21,7 @@ struct model {
 	struct model_ids backend_ids;
 	uint32_t n_backends; /* without the removed ones */
 	uint32_t n_removed;
+	uint64_t swept_s; /* what model_reap() was told last */
 	uint64_t generation;
 	bool settle_later; /* many changes are under way: model_settle_all() follows */
 	struct model_listener *listeners;
@@ -43,6 +44,7 @@ void model_vip_remove(struct model *model, struct vip *vip);
 void model_backend_retire(struct model *model, struct backend *backend); /* out of the set; flows go on */
 void model_backend_revive(struct model *model, struct backend *backend); /* a retired one back in, as if new */
 void model_backend_free(struct model *model, struct backend *backend);
+void model_backend_free_all(struct model *model, struct pool *pool);
 
 void model_vip_move(struct model *model, struct vip *vip, struct pool *pool);
 void model_pool_set(struct model *model, struct pool *pool, enum scheduler scheduler, const struct check *check);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "model_private.h"
+#include "settings.h"
 
 /*
  * Written by hand, as it is done at every change: a thousand backends take a tenth of what a tree of JSON values
@@ -170,6 +171,16 @@ static struct traffic restore_traffic(const json_t *object, bool *fault)
 	return (struct traffic){ total[0], total[1], total[2] };
 }
 
+/* One of a check's, within the range that the configuration has for it. */
+static uint32_t check_number(const json_t *object, const char *name, const char *setting_name, bool *fault)
+{
+	const struct setting *setting = settings_find("pools.check", setting_name);
+	int64_t value = number(object, name, setting->max, fault);
+
+	*fault |= value < setting->min;
+	return (uint32_t)value;
+}
+
 static struct check restore_check(const json_t *object, bool *fault)
 {
 	return (struct check){
@@ -177,10 +188,10 @@ static struct check restore_check(const json_t *object, bool *fault)
 		.type = (enum check_type)number(object, "type", CHECK_TCP, fault),
 		.via = (enum check_via)number(object, "via", CHECK_VIA_BACKEND, fault),
 		.port = (uint16_t)number(object, "port", UINT16_MAX, fault),
-		.interval_ms = (uint32_t)number(object, "interval_ms", INT32_MAX, fault),
-		.timeout_ms = (uint32_t)number(object, "timeout_ms", INT32_MAX, fault),
-		.rise = (uint32_t)number(object, "rise", INT32_MAX, fault),
-		.fall = (uint32_t)number(object, "fall", INT32_MAX, fault),
+		.interval_ms = check_number(object, "interval_ms", "interval", fault),
+		.timeout_ms = check_number(object, "timeout_ms", "timeout", fault),
+		.rise = check_number(object, "rise", "rise", fault),
+		.fall = check_number(object, "fall", "fall", fault),
 	};
 }
 
@@ -200,6 +211,7 @@ static int restore_backend(struct model *model, struct pool *pool, const json_t 
 	struct backend *backend;
 	struct addr address;
 	struct mac mac;
+	int family = pool->family;
 
 	if (fault || address_parse(address_text, &address) || address_fault(address) ||
 		model_backend_find_any(pool, address) || (mac_text && address_parse_mac(mac_text, &mac)) ||
@@ -217,10 +229,13 @@ static int restore_backend(struct model *model, struct pool *pool, const json_t 
 		backend->mac_known = true;
 	}
 	pool->slots_dirty = true;
-	if (removed)
+	if (removed) {
+		/* It may be of the family the pool had before. */
 		model_backend_retire(model, backend);
-	else
+		pool->family = family;
+	} else {
 		model_tell_backend_changed(model, backend);
+	}
 	return fault ? broken(error, "backend", address_text) : 0;
 }
 
@@ -275,6 +290,13 @@ static void empty(struct model *model)
 	while (model->first_pool)
 		model_pool_remove(model, model->first_pool);
 	model->pool_ids.next = model->vip_ids.next = model->backend_ids.next = 0;
+}
+
+void model_begin_ids(struct model *model, uint16_t pool, uint16_t vip, uint16_t backend)
+{
+	model->pool_ids.next = pool;
+	model->vip_ids.next = vip;
+	model->backend_ids.next = backend;
 }
 
 int model_restore(struct model *model, const json_t *state, struct error *error)

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "flow_table.h"
 #include "log.h"
 #include "state_file.h"
 
@@ -19,6 +20,7 @@
 #define FILE_NAME "state.json"
 #define DAMAGED_NAME "state.json.damaged"
 #define KEY_NAME "hash_key"
+#define FIRST_IDS 1024 /* of pools and backends */
 #define SAVE_SOON_MS 1000
 #define SAVE_TOTALS_S 60
 
@@ -181,7 +183,7 @@ static int restore(struct state *state, const char *text, size_t size, struct er
 	if (json_integer_value(json_object_get(root, "format")) != FORMAT)
 		err = error_set(error, EINVAL, "not of format %d", FORMAT);
 	else if (!digest || strspn(digest, "0123456789abcdef") != 16 || digest[16] || !json_is_integer(version) ||
-		json_integer_value(version) < 0)
+		json_integer_value(version) < 0 || json_integer_value(version) > STATE_MAX_SNAPSHOT_VERSION)
 		err = error_set(error, EINVAL, "config_digest or snapshot_version is not as it was written");
 	else
 		err = model_restore(state->model, root, error);
@@ -191,6 +193,21 @@ static int restore(struct state *state, const char *text, size_t size, struct er
 	}
 	json_decref(root);
 	return err;
+}
+
+/*
+ * Without state nobody knows which ids were given out, and the forwarder's flow table may outlive the state:
+ * begin anywhere, so that what it holds finds neither its VIP nor its backend, and the hash decides as for any
+ * flow it doesn't know. Near zero, as the snapshot's tables are as long as the highest id; a flow word has 12
+ * bits of the VIP's.
+ */
+static void scatter_ids(struct state *state)
+{
+	uint16_t random[3] = { 0 };
+
+	/* None so early after the machine's start: then there are no flows either. */
+	(void)!getrandom(random, sizeof(random), GRND_NONBLOCK);
+	model_begin_ids(state->model, random[0] % FIRST_IDS, random[1] % (FLOW_VIP_MASK + 1), random[2] % FIRST_IDS);
 }
 
 /* 1: the model is filled; 0: there is no state to fill it from; -errno. */
@@ -203,6 +220,7 @@ static int load(struct state *state, json_t *notes, struct error *error)
 
 	if (err == -ENOENT) {
 		note(notes, "no state in %s: starting from the configuration", state->directory);
+		scatter_ids(state);
 		return 0;
 	}
 	if (err)
@@ -223,6 +241,7 @@ static int load(struct state *state, json_t *notes, struct error *error)
 		", starting from the configuration; "
 		"what was changed by command, drains and disables are lost",
 		state->directory, why.text);
+	scatter_ids(state);
 	return 0;
 }
 

@@ -11,11 +11,15 @@
 
 #include <event2/event.h>
 #include <jansson.h>
+#include <stdint.h>
 
 #include "config.h"
 #include "model.h"
 
 struct state;
+
+/* Snapshots' versions stay below; the rest of a life of snapshots fits above whatever a file or a peer says. */
+#define STATE_MAX_SNAPSHOT_VERSION (INT64_MAX / 2)
 
 /*
  * Open the directory (made, mode 0750, if it is not there) and lock it against a second shuntd. 0 and *out,

@@ -163,8 +163,25 @@ static void states(void)
 	CU_ASSERT_EQUAL(model_backend_state(b), STATE_UP);
 	CU_ASSERT_TRUE(model_backend_is_in_slots(b));
 	CHECK_DONE(model_drain(m, NULL, b->address, &error));
+	/* Not before a sweep that began since has counted. */
+	CU_ASSERT_EQUAL(model_backend_state(b), STATE_DRAINING);
+	model_reap(m, 100);
+	model_reap(m, 100);
+	CU_ASSERT_EQUAL(model_backend_state(b), STATE_DRAINING);
+	model_reap(m, 101);
 	CU_ASSERT_EQUAL(model_backend_state(b), STATE_DRAINED);
+	/* The forwarder is away: nobody knows. */
+	model_flows_unknown(m);
+	model_reap(m, 102);
+	CU_ASSERT_EQUAL(model_backend_state(b), STATE_DRAINING);
+	model_reap(m, 103);
+	CU_ASSERT_EQUAL(model_backend_state(b), STATE_DRAINED);
+	CHECK_DONE(model_enable(m, NULL, b->address, &error));
+	CHECK_DONE(model_drain(m, NULL, b->address, &error));
+	CU_ASSERT_EQUAL(model_backend_state(b), STATE_DRAINING);
 	b->active_flows = 1;
+	model_reap(m, 104);
+	model_reap(m, 105);
 	CU_ASSERT_EQUAL(model_backend_state(b), STATE_DRAINING);
 	CU_ASSERT_FALSE(model_backend_is_in_slots(b));
 	CHECK_DONE(model_disable(m, NULL, b->address, &error));
@@ -266,6 +283,7 @@ static void reload_is_a_least_change(void)
 		"         { address = \"192.0.2.81\"; port = 80; pool = \"web\"; } );\n";
 	static const char expected[] =
 		"vip [2001:db8::80]:80/tcp removed\n"
+		"backend six 2001:db8:a::1 removed, its 3 connections do not stay\n"
 		"backend web 10.0.0.12 removed (was draining)\n"
 		"pool new added\n"
 		"backend new 10.0.0.21 added\n"
@@ -273,9 +291,8 @@ static void reload_is_a_least_change(void)
 		"pool web check none, was tcp via vip, every 1s, timeout 500ms, rise 2, fall 3 (by default)\n"
 		"backend web 10.0.0.11 weight 7, was 100\n"
 		"backend web 10.0.0.13 added\n"
-		"vip 192.0.2.80:80/tcp pool new, was web\n"
+		"vip 192.0.2.80:80/tcp pool new, was web (its connections move)\n"
 		"vip 192.0.2.81:80/tcp added, pool web\n"
-		"backend six 2001:db8:a::1 removed\n"
 		"pool six removed\n";
 	char *said;
 	uint64_t generation;
@@ -283,6 +300,9 @@ static void reload_is_a_least_change(void)
 	CHECK_DONE(model_drain(m, NULL, addr("10.0.0.12"), &error));
 	CHECK_DONE(model_disable(m, NULL, addr("10.0.0.11"), &error));
 	b->active_flows = 5;
+	control_backend(m, "six", "2001:db8:a::1")->active_flows = 2;
+	control_backend(m, "six", "2001:db8:a::1")->closing_flows = 1;
+	control_backend(m, "web", "10.0.0.12")->active_flows = 4; /* they stay */
 	b->traffic.packets = 77;
 	generation = model_generation(m);
 	said = control_apply(m, to, true);
@@ -325,8 +345,8 @@ static void a_pool_may_change_its_family(void)
 		"backend web 10.0.0.11 removed\n"
 		"backend web 10.0.0.12 removed\n"
 		"backend web 2001:db8:a::1 added\n"
-		"vip 192.0.2.80:80/tcp pool six, was web\n"
-		"vip [2001:db8::80]:80/tcp pool web, was six\n");
+		"vip 192.0.2.80:80/tcp pool six, was web (its connections move)\n"
+		"vip [2001:db8::80]:80/tcp pool web, was six (its connections move)\n");
 	free(said);
 	CU_ASSERT_EQUAL(model_pool_find(m, "web")->family, AF_INET6);
 	CU_ASSERT_EQUAL(model_pool_find(m, "six")->family, AF_INET);
@@ -480,7 +500,7 @@ static void as_many_as_can_be(void)
 	uint32_t n;
 
 	for (n = 0; n < 65535; n++)
-		if (model_backend_add(m, "big", addr_from_ipv4(core_be32(0x0a000000 + n * 7919u % 16777215u + 1)), 1, NULL,
+		if (model_backend_add(m, "big", addr_from_ipv4(core_be32(0x0a000001 + n)), 1, NULL,
 			&why))
 			break;
 	CU_ASSERT_EQUAL(n, 65535);
@@ -489,6 +509,86 @@ static void as_many_as_can_be(void)
 	/* One that only waits for its flows makes room. */
 	CHECK_DONE(model_backend_del(m, "big", addr("10.0.0.1"), &error));
 	CHECK_DONE(model_backend_add(m, "big", addr("11.0.0.1"), 1, NULL, &error));
+	model_free(m);
+}
+
+/* "pools = ( { name = NAME; ... } );" with n backends from a first address on, and a VIP of the pool. */
+static char *large_pool(const char *name, const char *net, unsigned int n)
+{
+	char *text;
+	size_t size;
+	FILE *stream = open_memstream(&text, &size);
+
+	fprintf(stream, CONTROL_DPDK "pools = ( { name = \"%s\"; backends = (\n", name);
+	for (unsigned int i = 1; i <= n; i++)
+		fprintf(stream, "%s{ address = \"%s.%u.%u.1\"; }", i > 1 ? ",\n" : "", net, i >> 8, i & 255);
+	fprintf(stream, " ); } );\nvips = ( { address = \"192.0.2.80\"; port = 80; pool = \"%s\"; } );\n", name);
+	fclose(stream);
+	return text;
+}
+
+/* More backends come than there are ids left: those that go make room for them. */
+static void a_reload_finds_ids(void)
+{
+	static const char *const pool[] = { "b", "c", "a", "a" }, *const net[] = { "10", "10", "10", "11" };
+	struct model *m = model_new();
+
+	for (size_t i = 0; i < UNIT_COUNT(pool); i++) {
+		char *text = large_pool(pool[i], net[i], 40000);
+		struct config *config = control_parse(text);
+		json_t *changes = model_apply(m, config, false);
+
+		CU_ASSERT_PTR_NOT_NULL(changes);
+		json_decref(changes);
+		changes = model_apply(m, config, true);
+		CU_ASSERT_EQUAL(json_array_size(changes), 0);
+		json_decref(changes);
+		CU_ASSERT_EQUAL(model_count(m).pools, 1);
+		CU_ASSERT_EQUAL(model_count(m).backends, 40000);
+		config_free(config);
+		free(text);
+	}
+	model_free(m);
+}
+
+static void as_many_pools_as_a_file_may_have(void)
+{
+	struct model *m = model_new();
+	struct check check;
+	struct error why;
+	char name[16];
+	uint32_t n;
+
+	config_check_default(&check);
+	for (n = 0; n < 40000; n++) {
+		snprintf(name, sizeof(name), "p%u", n);
+		if (model_pool_add(m, name, SCHEDULER_MAGLEV, &check, &why))
+			break;
+	}
+	CU_ASSERT_EQUAL(n, CONFIG_MAX_POOLS);
+	CU_ASSERT_STRING_EQUAL(why.text, "there are 32767 pools already, as many as can be");
+	model_free(m);
+}
+
+/* A backend that goes with its pool leaves at once: its id is the last to be given out again. */
+static void a_freed_id_comes_again_last(void)
+{
+	struct model *m = control_model(TWO_POOLS);
+	uint16_t id = model_pool_find(m, "six")->backends->id;
+	struct error why;
+	uint32_t n;
+
+	CHECK_DONE(model_vip_del(m, addr("2001:db8::80"), IPPROTO_TCP, 80, &error));
+	CHECK_DONE(model_pool_del(m, "six", &error));
+	CU_ASSERT_PTR_NULL(model_backend_by_id(m, id));
+	for (n = model_count(m).backends; n < 65534; n++) {
+		if (model_backend_add(m, "web", addr_from_ipv4(core_be32(0x0b000001 + n)), 1, NULL, &why) ||
+			model_backend_by_id(m, id))
+			break;
+	}
+	CU_ASSERT_EQUAL(n, 65534);
+	CHECK_DONE(model_backend_add(m, "web", addr("12.0.0.1"), 1, NULL, &error));
+	CU_ASSERT_EQUAL(control_backend(m, "web", "12.0.0.1")->id, id);
 	model_free(m);
 }
 
@@ -510,6 +610,9 @@ int main(void)
 		{ "listeners are told", listeners_are_told },
 		{ "saved text parses back", saved_text_parses_back },
 		{ "as many as can be", as_many_as_can_be },
+		{ "as many pools as a file may have", as_many_pools_as_a_file_may_have },
+		{ "a reload finds ids", a_reload_finds_ids },
+		{ "a freed id comes again last", a_freed_id_comes_again_last },
 		{ NULL, NULL },
 	};
 

@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -167,6 +168,57 @@ static void commands_survive_a_restart(void)
 	remove_folder();
 }
 
+/* One that is removed may be of another family than the pool is by now. */
+static void a_removed_backend_of_the_other_family(void)
+{
+	static const char empty[] = CONTROL_DPDK "pools = ( { name = \"web\"; } );\n";
+	struct daemon d;
+	struct error error;
+
+	make_folder();
+	start(&d, empty);
+	CU_ASSERT_EQUAL(model_backend_add(d.model, "web", unit_addr("2001:db8::11"), 1, NULL, &error), 0);
+	CU_ASSERT_EQUAL(model_backend_del(d.model, "web", unit_addr("2001:db8::11"), &error), 0);
+	save(&d);
+	stop(&d);
+	start(&d, empty);
+	CU_ASSERT_STRING_EQUAL(d.notes, "");
+	CU_ASSERT_EQUAL(model_pool_find(d.model, "web")->family, AF_UNSPEC);
+	CU_ASSERT_EQUAL(model_backend_add(d.model, "web", unit_addr("10.0.0.11"), 1, NULL, &error), 0);
+	CU_ASSERT_EQUAL(model_vip_add(d.model, unit_addr("192.0.2.80"), IPPROTO_TCP, 80, "web", &error), 0);
+	save(&d);
+	stop(&d);
+	start(&d, empty);
+	CU_ASSERT_STRING_EQUAL(d.notes, "");
+	CU_ASSERT_EQUAL(model_pool_find(d.model, "web")->family, AF_INET);
+	CU_ASSERT_EQUAL(model_count(d.model).vips, 1);
+	stop(&d);
+	remove_folder();
+}
+
+/* Without state the ids begin anywhere: a flow table that outlived it knows others. */
+static void ids_begin_anywhere(void)
+{
+	uint32_t backends = 0, vips = 0;
+	struct daemon d;
+
+	for (int i = 0; i < 4; i++) {
+		make_folder();
+		if (i & 1)
+			write_file("state.json", "oops");
+		start(&d, WEB);
+		CU_ASSERT_TRUE(model_vips(d.model)->id < 4096);
+		CU_ASSERT_TRUE(model_pools(d.model)->backends->id < 1026 && model_pools(d.model)->id < 1024);
+		backends += model_pools(d.model)->backends->id;
+		vips += model_vips(d.model)->id;
+		stop(&d);
+		remove_folder();
+	}
+	/* Four zeros in a row once in 2^40. */
+	CU_ASSERT_TRUE(backends > 0);
+	CU_ASSERT_TRUE(vips > 0);
+}
+
 static void a_changed_file_wins_but_for_drains(void)
 {
 	struct daemon d;
@@ -235,11 +287,17 @@ static void damage(void)
 		{ "\"format\":1", "\"format\":2", "not of format 1" },
 		{ "\"snapshot_version\":", "\"snapshot_version\":-", "config_digest or snapshot_version is not as it was "
 			"written" },
+		{ "\"snapshot_version\":", "\"snapshot_version\":900000000000000000", "config_digest or snapshot_version is "
+			"not as it was written" },
 		{ "\"config_digest\":\"", "\"config_digest\":\"x", "config_digest or snapshot_version is not as it was "
 			"written" },
 		{ "\"pools\":[", "\"pools\":1, \"x\":[", "pools, vips or next_ids are not as they were written" },
 		{ "\"name\":\"web\"", "\"name\":\"w b\"", "pool w b is not as it was written" },
 		{ "\"scheduler\":\"maglev\"", "\"scheduler\":\"lottery\"", "pool web is not as it was written" },
+		{ "\"interval_ms\":1000", "\"interval_ms\":0", "pool web is not as it was written" },
+		{ "\"timeout_ms\":500", "\"timeout_ms\":600001", "pool web is not as it was written" },
+		{ "\"rise\":2", "\"rise\":0", "pool web is not as it was written" },
+		{ "\"fall\":3", "\"fall\":1001", "pool web is not as it was written" },
 		{ "\"address\":\"10.0.0.12\"", "\"address\":\"10.0.0.11\"", "backend 10.0.0.11 is not as it was written" },
 		{ "\"address\":\"10.0.0.12\"", "\"address\":\"2001:db8::1\"",
 			"backend 2001:db8::1 is not as it was written" },
@@ -256,6 +314,9 @@ static void damage(void)
 	struct daemon d;
 
 	make_folder();
+	/* With ids from 0 on. */
+	write_file("state.json", "{\"format\":1,\"config_digest\":\"0000000000000000\",\"snapshot_version\":0,"
+		"\"next_ids\":{\"pool\":0,\"vip\":0,\"backend\":0},\"pools\":[],\"vips\":[]}");
 	start(&d, WEB);
 	state_set_snapshot_version(d.state, 5);
 	save(&d);
@@ -365,6 +426,8 @@ int main(void)
 {
 	static const struct unit_test tests[] = {
 		{ "commands survive a restart", commands_survive_a_restart },
+		{ "a removed backend of the other family", a_removed_backend_of_the_other_family },
+		{ "ids begin anywhere", ids_begin_anywhere },
 		{ "a changed file wins, but for drains", a_changed_file_wins_but_for_drains },
 		{ "a given key is used, and the made one kept", a_given_key_is_used_and_the_made_one_kept },
 		{ "damage", damage },
