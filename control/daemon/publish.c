@@ -140,15 +140,16 @@ static void answer_active(struct publisher *p)
 static void refuse(struct publisher *p, const char *why)
 {
 	static const struct timeval delay = { REFUSED_RETRY_S, 0 };
-	char copy[sizeof(p->refused)];
+	char copy[sizeof(p->refused)], said[sizeof(p->refused) + 64];
 
 	snprintf(copy, sizeof(copy), "%s", why);
+	snprintf(said, sizeof(said), "%s; the change is kept and tried again", copy);
 	if (strcmp(copy, p->refused))
 		log_error("%s; the snapshot before it stays in force", copy);
 	memcpy(p->refused, copy, sizeof(copy));
 	/* It may have been for want of memory. */
 	event_add(p->retry, &delay);
-	answer_up_to(p, p->change_sent, PUBLISH_REFUSED, copy);
+	answer_up_to(p, p->change_sent, PUBLISH_REFUSED, said);
 }
 
 /* To disk, if something made by command is not there yet. */
@@ -300,6 +301,7 @@ static void on_down(void *context, const char *why)
 			l->disconnected(l->context);
 	publish_stats_close(&p->stats);
 	publish_flow_table_close(&p->flows);
+	model_flows_unknown(p->model);
 }
 
 static void on_retry(evutil_socket_t fd, short what, void *context)
@@ -319,6 +321,8 @@ static void on_watch(evutil_socket_t fd, short what, void *context)
 			p->hello.pid, (int)(BEAT_LATE_NS / 1000000000));
 	else if (alive && p->silent)
 		log_notice("shunt-dataplane, pid %u, goes on", p->hello.pid);
+	if (!alive)
+		model_flows_unknown(p->model);
 	p->silent = !alive;
 	if (p->sent_version && alive && now_ns() - p->sent_ns > ACK_LATE_NS)
 		publish_channel_reset(p->channel, "it does not answer to a snapshot");

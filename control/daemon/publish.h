@@ -26,7 +26,8 @@ struct publish_waiter;
 
 enum publish_result {
 	PUBLISH_DONE,      /* in force on every worker, and on disk */
-	PUBLISH_REFUSED,   /* the forwarder refused the snapshot, or none could be built: why says it */
+	PUBLISH_REFUSED,   /* the forwarder refused the snapshot, or none could be built; the change is kept and
+			    * tried again: why says all that */
 	PUBLISH_TIMED_OUT, /* no answer in time; the change is kept and will be applied */
 	PUBLISH_UNSAVED,   /* in force, but the state file could not be written: gone at the next restart */
 };

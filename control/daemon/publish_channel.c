@@ -10,6 +10,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "state.h"
+
 #define RETRY_FIRST_MS 100
 #define RETRY_LAST_MS 1000
 
@@ -106,6 +108,9 @@ static const char *hello_fault(const struct channel_hello *hello)
 		return "whoever answers there is no shunt-dataplane";
 	if (hello->abi != CHANNEL_ABI)
 		return "shunt-dataplane is of another version than shuntd: one of them has to be restarted";
+	if (hello->snapshot_version > STATE_MAX_SNAPSHOT_VERSION)
+		return "it works from a snapshot of a version that no shuntd can have made: remove the one it keeps in "
+		       "dpdk.run_dir and restart it";
 	if (hello->n_ports < 1 || hello->n_ports > SNAPSHOT_MAX_PORTS ||
 		!is_text(hello->version, sizeof(hello->version)) ||
 		!is_text(hello->kernel_interface, sizeof(hello->kernel_interface)))
@@ -238,8 +243,11 @@ int publish_channel_set_path(struct publish_channel *channel, const char *path)
 		return -ENOMEM;
 	free(channel->path);
 	channel->path = copy;
+	if (channel->greeted)
+		return 0;
+	hang_up(channel);
 	channel->retry_ms = RETRY_FIRST_MS;
-	publish_channel_reset(channel, "dpdk.socket is another now");
+	retry_after(channel, 0);
 	return 0;
 }
 

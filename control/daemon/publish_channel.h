@@ -28,7 +28,10 @@ struct publish_channel *publish_channel_new(struct event_base *base, const char 
 	const struct publish_channel_handler *handler);
 void publish_channel_free(struct publish_channel *channel);
 
-/* Another path closes what is open. 0 or -ENOMEM. */
+/*
+ * Where to connect from now on: at once where there is no connection, else when it has ended, as it is when a
+ * dataplane is restarted to listen elsewhere. 0 or -ENOMEM.
+ */
 int publish_channel_set_path(struct publish_channel *channel, const char *path);
 /* Send a snapshot's descriptor, which stays the caller's. 0, or -errno: then the connection was closed. */
 int publish_channel_send(struct publish_channel *channel, uint64_t version, uint64_t size, int fd);

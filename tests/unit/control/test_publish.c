@@ -389,7 +389,8 @@ static void a_refusal_keeps_the_old(void)
 	CU_ASSERT_EQUAL(outcome.result, PUBLISH_REFUSED);
 	CU_ASSERT_EQUAL(outcome.version, version);
 	CU_ASSERT_PTR_NOT_NULL(strstr(outcome.why, "shunt-dataplane refuses snapshot "));
-	CU_ASSERT_PTR_NOT_NULL(strstr(outcome.why, ": no memory for the flow table"));
+	CU_ASSERT_PTR_NOT_NULL(
+		strstr(outcome.why, ": no memory for the flow table; the change is kept and tried again"));
 	CU_ASSERT_EQUAL(publish_version(publisher), version);
 	CU_ASSERT_EQUAL(((const struct snapshot_header *)publish_snapshot(publisher))->version, version);
 	CU_ASSERT_PTR_NOT_NULL(strstr(publish_warning(publisher), "the snapshot before it stays in force"));
@@ -525,9 +526,10 @@ static void malformed_greetings(void)
 	RUN_UNTIL(connects == 1);
 
 	/* Each time another thing is wrong with it; nothing of it is believed. */
-	for (int i = 0; i < 7; i++) {
+	for (int i = 0; i < 8; i++) {
 		struct channel_hello good = dp.hello;
 		struct stats_header segment = *dp.stats;
+		uint64_t working = dp.working;
 		unsigned int before = connects;
 
 		if (i == 0)
@@ -542,6 +544,8 @@ static void malformed_greetings(void)
 			dp.stats->n_workers = 2;
 		else if (i == 5)
 			dp.stats->worker_off = ~0ULL;
+		else if (i == 6)
+			dp.working = INT64_MAX / 2 + 1ULL;
 		else
 			dp.stats->abi++;
 		hang_up();
@@ -549,7 +553,10 @@ static void malformed_greetings(void)
 		RUN_UNTIL(dp.peer >= 0);
 		RUN_UNTIL(dp.peer < 0);
 		CU_ASSERT_EQUAL(connects, before);
+		if (i == 6)
+			CU_ASSERT_PTR_NOT_NULL(strstr(publish_warning(publisher), "that no shuntd can have made"));
 		dp.hello = good;
+		dp.working = working;
 		*dp.stats = segment;
 		RUN_UNTIL(connects == before + 1);
 	}
@@ -614,6 +621,70 @@ static void a_reload_may_change_the_rest(void)
 	tear_down();
 }
 
+/* The dataplane listens elsewhere when it is restarted: until then the connection stays. */
+static void a_reload_may_change_the_socket(void)
+{
+	char text[1024], other_path[128];
+	struct outcome outcome = { 0 };
+	struct config *other;
+
+	set_up();
+	dataplane_start();
+	RUN_UNTIL(acknowledgements == 1);
+	snprintf(text, sizeof(text), WEB, folder);
+	snprintf(other_path, sizeof(other_path), "%s/qq", folder);
+	memcpy(strstr(text, "/dp\""), "/qq\"", 4);
+	other = control_parse(text);
+	publish_reconfigure(publisher, other);
+	set_weight(5);
+	publish_wait(publisher, note_outcome, &outcome, 5000);
+	RUN_UNTIL(outcome.done);
+	CU_ASSERT_EQUAL(outcome.result, PUBLISH_DONE);
+	CU_ASSERT_EQUAL(disconnects, 0);
+	/* It is restarted, there; then back again, while nobody is there. */
+	dataplane_stop();
+	dataplane_start();
+	snprintf(text, sizeof(text), "%s/dp", folder);
+	CU_ASSERT_EQUAL(rename(text, other_path), 0);
+	RUN_UNTIL(connects == 2);
+	dataplane_stop();
+	RUN_UNTIL(disconnects == 2);
+	CU_ASSERT_EQUAL(unlink(other_path), 0);
+	dataplane_start();
+	publish_reconfigure(publisher, config);
+	RUN_UNTIL(connects == 3);
+	config_free(other);
+	tear_down();
+}
+
+/* Of a forwarder that is away or has stopped nobody knows how many flows are left. */
+static void drained_is_what_is_known_to_be(void)
+{
+	struct error error;
+	struct backend *b;
+
+	set_up();
+	dataplane_start();
+	RUN_UNTIL(acknowledgements == 1);
+	b = control_backend(model, "web", "10.0.0.11");
+	CU_ASSERT_EQUAL(model_drain(model, NULL, b->address, &error), 0);
+	model_reap(model, 1);
+	model_reap(model, 2);
+	CU_ASSERT_EQUAL(model_backend_state(b), STATE_DRAINED);
+	dataplane_stop();
+	RUN_UNTIL(disconnects == 1);
+	CU_ASSERT_EQUAL(model_backend_state(b), STATE_DRAINING);
+	dataplane_start();
+	RUN_UNTIL(connects == 2);
+	beat();
+	model_reap(model, 3);
+	model_reap(model, 4);
+	CU_ASSERT_EQUAL(model_backend_state(b), STATE_DRAINED);
+	dp.stats->heartbeat_ns -= 4000000000ULL;
+	RUN_UNTIL(model_backend_state(b) == STATE_DRAINING);
+	tear_down();
+}
+
 int main(void)
 {
 	static const struct unit_test tests[] = {
@@ -628,6 +699,8 @@ int main(void)
 		{ "malformed greetings", malformed_greetings },
 		{ "the flow table is mapped", the_flow_table_is_mapped },
 		{ "a reload may change the rest", a_reload_may_change_the_rest },
+		{ "a reload may change the socket", a_reload_may_change_the_socket },
+		{ "drained is what is known to be", drained_is_what_is_known_to_be },
 		{ NULL, NULL },
 	};
 
