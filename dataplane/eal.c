@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
+#include <rte_lcore.h>
 #include <rte_log.h>
 #include <sched.h>
 #include <signal.h>
@@ -32,7 +33,15 @@ static bool hushed;
 static bool starting;
 static int saved_out = -1, saved_err = -1, diverted = -1;
 
-/* Where rte_log() writes: kept while hushed, else a log line of ours if it is a warning or worse. */
+static bool is_worker(void)
+{
+	return rte_lcore_id() != LCORE_ID_ANY && rte_lcore_id() != rte_get_main_lcore();
+}
+
+/*
+ * Where rte_log() writes: kept while hushed, else a log line of ours if it is a warning or worse. What a
+ * driver says on a worker is lost: a worker makes no system call.
+ */
 static ssize_t log_write(void *cookie, const char *text, size_t size)
 {
 	static time_t second;
@@ -42,7 +51,7 @@ static ssize_t log_write(void *cookie, const char *text, size_t size)
 
 	while (len && (text[len - 1] == '\n' || text[len - 1] == ' '))
 		len--;
-	if (!len || rte_log_cur_msg_loglevel() > (int)RTE_LOG_WARNING)
+	if (!len || rte_log_cur_msg_loglevel() > (int)RTE_LOG_WARNING || is_worker())
 		return (ssize_t)size;
 	if (hushed) {
 		if (!complaint[0])

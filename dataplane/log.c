@@ -2,6 +2,8 @@
 /* Log lines. A line that standard error does not take at once is lost rather than waited for. */
 #include "log.h"
 
+#include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -23,6 +25,21 @@ void log_init(void)
 		st.st_dev == device && st.st_ino == inode;
 }
 
+/*
+ * A pipe takes a line that poll() has announced room for: lines are shorter than PIPE_BUF. The lock keeps
+ * another thread from taking that room; nobody waits while holding it.
+ */
+static void put(const char *line, size_t size)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	pthread_mutex_lock(&lock);
+	if (poll(&p, 1, 0) > 0 && p.revents & POLLOUT)
+		(void)!write(STDERR_FILENO, line, size);
+	pthread_mutex_unlock(&lock);
+}
+
 static void write_line(int priority, const char *format, va_list args)
 {
 	char line[1024];
@@ -37,8 +54,7 @@ static void write_line(int priority, const char *format, va_list args)
 	if (n > (int)sizeof(line) - 2)
 		n = (int)sizeof(line) - 2;
 	line[n++] = '\n';
-	if (write(STDERR_FILENO, line, (size_t)n) < 0)
-		return;
+	put(line, (size_t)n);
 }
 
 #define LOG_FUNCTION(name, priority)                                                                              \
