@@ -21,8 +21,10 @@ struct kernel_device {
  * Open either kind on the interface of this name, which is made if it isn't there and survives the
  * process. pool: for the kernel's frames; its buffers hold a whole one. NULL with a line logged on error;
  * with errno ENODEV and nothing logged from kernel_virtio_open() where the host has no vhost-net.
+ * The TAP needs MAC and MTU for when somebody has deleted the interface and it makes it anew.
  */
-struct kernel_device *kernel_tap_open(const char *interface, struct rte_mempool *pool);
+struct kernel_device *kernel_tap_open(
+	const char *interface, struct rte_mempool *pool, struct mac mac, unsigned int mtu);
 struct kernel_device *kernel_virtio_open(const char *interface, struct rte_mempool *pool, struct mac mac);
 
 /* Open /dev/net/tun as this interface, persistent, with these flags. Returns -1 with a line logged. */

@@ -128,7 +128,7 @@ struct kernel_path *kernel_path_open(const char *interface, const struct port *p
 	}
 	k->device = kernel_virtio_open(interface, k->pool, port->mac);
 	if (!k->device && errno == ENODEV)
-		k->device = kernel_tap_open(interface, k->pool);
+		k->device = kernel_tap_open(interface, k->pool, port->mac, port->mtu);
 	if (!k->device || kernel_tap_configure(interface, port->mac, port->mtu))
 		goto fail;
 	return k;
