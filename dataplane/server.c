@@ -184,20 +184,20 @@ void server_receive(struct server *s)
 	struct msghdr m = {
 		.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
 	};
-	unsigned int n_fds;
+	unsigned int n_fds = 0;
 	int fds[MAX_FDS];
 	ssize_t n = recvmsg(s->client, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
+	/* Before all else: an empty message may bring some as well. */
+	if (n >= 0)
+		n_fds = take_fds(&m, fds);
 	if (n <= 0) {
 		log_info("shuntd has left; snapshot %" PRIu64 " stays in force",
 			(uint64_t)s->adopt->segment->header->snapshot_version);
 		drop_client(s);
-		return;
-	}
-	n_fds = take_fds(&m, fds);
-	if (n == sizeof(message) && !(m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) && n_fds == 1 &&
+	} else if (n == sizeof(message) && !(m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) && n_fds == 1 &&
 		message.head.type == CHANNEL_SNAPSHOT && message.head.size == sizeof(message)) {
 		adopt_snapshot(s, &message, fds[0]);
 	} else {
