@@ -12,10 +12,13 @@
 #include <unistd.h>
 
 #include "channel.h"
+#include "clock.h"
 #include "hash.h"
 #include "log.h"
+#include "snapshot_check.h"
 
 #define GRACE_NAP_NS 20000
+#define KEEP_RETRY_S 1
 
 /* "shunt-run-shunt-shunt0.flows": one for each run_dir and kernel interface. */
 static void name_flow_file(char *name, size_t size, const struct settings *s)
@@ -43,6 +46,7 @@ int adopt_init(struct adopt *a, const struct settings *s, struct worker_shared *
 
 void adopt_fini(struct adopt *a)
 {
+	a->keep_after_s = 0;
 	adopt_keep(a);
 	generation_free(a->shared->generation);
 	a->shared->generation = NULL;
@@ -71,7 +75,7 @@ static struct flow_file *choose_flows(struct adopt *a, const struct snapshot_hea
 	if (!a->flows)
 		return flow_file_open(a->flow_name, h);
 	if (a->flows->header->key_check != flow_key_check(h->hash_key))
-		return flow_file_replace(a->flow_name, h, a->flows);
+		return flow_file_replace(a->flow_name, h);
 	if (a->flows->header->capacity != h->flow_capacity && a->capacity_refused != h->flow_capacity) {
 		log_warning("flow_table.capacity: %llu instead of %llu takes effect, with an empty table, "
 			    "when shunt-dataplane is restarted",
@@ -81,23 +85,36 @@ static struct flow_file *choose_flows(struct adopt *a, const struct snapshot_hea
 	return a->flows;
 }
 
+/* What follows from there being no table, as far as an operator has to know it. */
+static void warn_of_no_flows(void)
+{
+	log_error("forwarding without a flow table: the hash alone picks the backend, and connections break when "
+		  "their pool changes; the next snapshot tries again");
+}
+
 /*
  * A kept snapshot may have been made for a port with another MAC: the card was changed, or a virtual
- * device drew a new one. The copy is ours, so it gets the port's; checked it has been already.
+ * device drew a new one. The copy is ours, so it gets the port's; checked it has been already. The
+ * checksum goes along, for the copy is what is kept.
  */
 static void correct_macs(struct generation *g, const struct port *ports, unsigned int n_ports)
 {
+	struct snapshot_header *header = g->block;
 	struct snapshot_port *port = (struct snapshot_port *)g->tables.ports;
 	struct snapshot_backend *backend = (struct snapshot_backend *)g->tables.backends;
+	bool changed = false;
 
 	for (__u32 i = 0; i < g->tables.header->n_ports && i < n_ports; i++) {
 		if (!memcmp(&port[i].mac, &ports[i].mac, sizeof(port[i].mac)))
 			continue;
 		port[i].mac = ports[i].mac;
+		changed = true;
 		for (__u32 b = 0; b < g->tables.header->n_backends; b++)
 			if (backend[b].port == i)
 				backend[b].src = ports[i].mac;
 	}
+	if (changed)
+		header->checksum = snapshot_checksum(header, header->size);
 }
 
 /* Put g in force. Returns 0, or -1 with why; then g is the caller's still. */
@@ -112,14 +129,12 @@ static int put_in_force(struct adopt *a, struct generation *g, char *why, size_t
 		return -1;
 	}
 	flows = choose_flows(a, h);
-	if (!flows) {
-		snprintf(why, why_size, "there is no flow table for it: see the log of shunt-dataplane");
-		return -1;
-	}
+	if (!flows)
+		warn_of_no_flows();
 	correct_macs(g, a->shared->ports, a->shared->n_ports);
 	segment_populate(a->segment, h);
-	g->tables.buckets = flows->buckets;
-	g->tables.n_buckets = flows->header->n_buckets;
+	g->tables.buckets = flows ? flows->buckets : NULL;
+	g->tables.n_buckets = flows ? flows->header->n_buckets : 0;
 	g->tables.active = a->segment->header->active;
 	__atomic_store_n(&a->shared->generation, g, __ATOMIC_RELEASE);
 	wait_for_workers(a->shared->qsbr);
@@ -127,7 +142,7 @@ static int put_in_force(struct adopt *a, struct generation *g, char *why, size_t
 	if (flows != old_flows) {
 		flow_file_close(old_flows);
 		a->flows = flows;
-		a->flows_changed = true;
+		a->flows_changed = flows != NULL;
 	}
 	a->segment->header->snapshot_version = h->version;
 	return 0;
@@ -212,14 +227,21 @@ void adopt_keep(struct adopt *a)
 	char path[sizeof(a->kept_path) + 4];
 	int fd;
 
-	if (!a->keep_due)
+	if (!a->keep_due || clock_s() < a->keep_after_s)
 		return;
-	a->keep_due = false;
 	snprintf(path, sizeof(path), "%s.new", a->kept_path);
 	/* It holds the hash key: for nobody else to read. */
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd < 0 || write_all(fd, g->block, g->size) || rename(path, a->kept_path))
-		log_warning("cannot keep the snapshot in %s: %m", a->kept_path);
+	a->keep_due = fd < 0 || write_all(fd, g->block, g->size) || rename(path, a->kept_path);
+	if (a->keep_due && !a->keep_failed)
+		log_warning("cannot keep the snapshot in %s, and goes on trying: %m", a->kept_path);
+	else if (!a->keep_due && a->keep_failed)
+		log_info("the snapshot is kept in %s again", a->kept_path);
+	a->keep_failed = a->keep_due;
 	if (fd >= 0)
 		close(fd);
+	if (!a->keep_failed)
+		return;
+	unlink(path);
+	a->keep_after_s = clock_s() + KEEP_RETRY_S;
 }

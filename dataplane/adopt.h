@@ -16,11 +16,13 @@
 struct adopt {
 	struct worker_shared *shared;
 	struct segment *segment;
-	struct flow_file *flows; /* NULL until the first snapshot */
+	struct flow_file *flows; /* NULL until the first snapshot, and when there is no room for one */
 	bool flows_changed;	 /* whoever maps the table has to be told; cleared by the teller */
 	char flow_name[300];	 /* of the flow table's file */
 	char kept_path[300];	 /* of the kept snapshot */
 	bool keep_due;
+	bool keep_failed;	/* when it was last tried */
+	__u64 keep_after_s;	/* not to be tried again before */
 	__u64 capacity_refused; /* the other capacity that was last logged */
 };
 
@@ -39,7 +41,10 @@ void adopt_kept(struct adopt *a);
  */
 int adopt_received(struct adopt *a, int fd, __u64 size, __u64 version, char *why, size_t why_size);
 
-/* Write the snapshot in force to run_dir if that has not been done yet. */
+/*
+ * Write the snapshot in force to run_dir if that has not been done yet; after a failure, which is logged
+ * once, not before a second has passed.
+ */
 void adopt_keep(struct adopt *a);
 
 #endif

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <mntent.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,19 +115,19 @@ static const char *misfit(const struct flow_file *f, const struct snapshot_heade
 		return "it was made with another hash key";
 	if (read_boot_id(boot_id, sizeof(boot_id)) || strncmp(boot_id, h->boot_id, sizeof(boot_id)))
 		return "it is from before this machine was started";
-	if (clock_s() < h->last_sweep_s || clock_s() - h->last_sweep_s > FLOW_TIMEOUT_MAX_S)
+	if (clock_s() < h->last_beat_s || clock_s() - h->last_beat_s > FLOW_TIMEOUT_MAX_S)
 		return "it has not been in use for hours";
 	return NULL;
 }
 
 /*
- * Clear what died while nobody swept, counting from the last sweep: a word that old may have a tick that
+ * Clear what died while nobody swept, counting from the last beat: a word that old may have a tick that
  * has wrapped around and would pass for a young one. Returns the flows that live.
  */
 static __u64 revive(struct flow_file *f, const struct snapshot_header *snapshot)
 {
-	__u32 then = flow_tick(f->header->last_sweep_s);
-	__u64 pause = clock_s() / FLOW_TICK_S - f->header->last_sweep_s / FLOW_TICK_S, flows = 0;
+	__u32 then = flow_tick(f->header->last_beat_s);
+	__u64 pause = clock_s() / FLOW_TICK_S - f->header->last_beat_s / FLOW_TICK_S, flows = 0;
 
 	for (__u32 b = 0; b < f->header->n_buckets; b++)
 		for (int i = 0; i < FLOW_BUCKET_WORDS; i++) {
@@ -142,9 +143,18 @@ static __u64 revive(struct flow_file *f, const struct snapshot_header *snapshot)
 	return flows;
 }
 
+/* Whether the file can only be ours: in a folder open to all, anybody may have made one of this name. */
+static bool is_own(int fd)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+		!(st.st_mode & (S_IWGRP | S_IWOTH));
+}
+
 /*
- * Open what is there. Returns 1 if it fits and is open, 0 if there is none or it doesn't fit, -1 with a
- * line logged if another process has it.
+ * Open what is there. Returns 1 if it fits and is open; 0 if there is none or it doesn't fit, and then it
+ * lies there still, unless it is somebody else's; -1 with a line logged if another process has it.
  */
 static int adopt(struct flow_file *f, const struct snapshot_header *snapshot)
 {
@@ -154,11 +164,16 @@ static int adopt(struct flow_file *f, const struct snapshot_header *snapshot)
 	f->fd = open(f->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	if (f->fd < 0)
 		return 0;
+	if (!is_own(f->fd)) {
+		log_warning("flow table %s: removed, for it is not from a shunt-dataplane of this user", f->path);
+		unlink(f->path);
+		return 0;
+	}
 	if (flock(f->fd, LOCK_EX | LOCK_NB)) {
 		log_error("the flow table %s is in use by another shunt-dataplane", f->path);
 		return -1;
 	}
-	if (fstat(f->fd, &st) || !S_ISREG(st.st_mode) || st.st_size < FLOW_TABLE_HEADER_SIZE) {
+	if (fstat(f->fd, &st) || st.st_size < FLOW_TABLE_HEADER_SIZE) {
 		wrong = "it is too short";
 	} else {
 		f->size = (__u64)st.st_size;
@@ -170,76 +185,157 @@ static int adopt(struct flow_file *f, const struct snapshot_header *snapshot)
 			(unsigned long long)revive(f, snapshot));
 		return 1;
 	}
-	log_info("flow table %s: begun anew, for %s", f->path, wrong);
-	unlink(f->path);
+	log_info("flow table %s: not used, for %s", f->path, wrong);
 	return 0;
 }
 
-/* Make a file with memory behind it, and an empty table in it. Returns 0, or -1 with errno. */
-static int create(struct flow_file *f, const struct snapshot_header *snapshot)
+/* Bytes that the file of this path would give back. */
+static __u64 bytes_held(const char *path)
 {
-	__u64 size = flow_table_size(snapshot->flow_capacity);
-	struct flow_table_header *h;
+	struct stat st;
+
+	return stat(path, &st) ? 0 : (__u64)st.st_blocks * 512;
+}
+
+/* Whether the folder's file system has so much left, as far as it tells: one without a limit doesn't. */
+static bool has_room(const char *dir, __u64 bytes)
+{
 	struct statfs fs;
 
-	f->fd = open(f->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (f->fd < 0 || flock(f->fd, LOCK_EX | LOCK_NB) || fstatfs(f->fd, &fs))
+	return statfs(dir, &fs) || (__s64)fs.f_blocks <= 0 || fs.f_bavail * (__u64)fs.f_bsize >= bytes;
+}
+
+/* Size and memory of the new file, and its mapping. Returns 0, or -1 with errno. */
+static int allocate(struct flow_file *f, __u64 size)
+{
+	struct statfs fs;
+
+	if (flock(f->fd, LOCK_EX | LOCK_NB) || fstatfs(f->fd, &fs))
 		return -1;
-	/* f_bsize of hugetlbfs is its page size. */
+	/* f_bsize of hugetlbfs is its page size. One of 1 GB is not for a table of some MB. */
+	if ((__u64)fs.f_bsize > size) {
+		errno = EFBIG;
+		return -1;
+	}
 	f->size = (size + (__u64)fs.f_bsize - 1) / (__u64)fs.f_bsize * (__u64)fs.f_bsize;
-	if (ftruncate(f->fd, (off_t)f->size) || fallocate(f->fd, 0, 0, (off_t)f->size) || map(f))
+	if (ftruncate(f->fd, (off_t)f->size) || fallocate(f->fd, 0, 0, (off_t)f->size))
 		return -1;
+	return map(f);
+}
+
+/*
+ * Make a file with memory behind it, and an empty table in it. What has this path goes, whoever made it.
+ * Returns 0, or -1 with errno and no file left.
+ */
+static int create(struct flow_file *f, const struct snapshot_header *snapshot)
+{
+	struct flow_table_header *h;
+	int error;
+
+	remove(f->path);
+	f->fd = open(f->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (f->fd < 0)
+		return -1;
+	if (allocate(f, flow_table_size(snapshot->flow_capacity)))
+		goto fail;
 	h = f->header;
 	h->abi = FLOW_TABLE_ABI;
 	h->header_size = FLOW_TABLE_HEADER_SIZE;
 	h->capacity = snapshot->flow_capacity;
 	h->n_buckets = flow_table_buckets(snapshot->flow_capacity);
 	h->key_check = flow_key_check(snapshot->hash_key);
-	h->last_sweep_s = clock_s();
+	h->last_beat_s = clock_s();
 	if (read_boot_id(h->boot_id, sizeof(h->boot_id)))
-		return -1;
+		goto fail;
 	__atomic_store_n(&h->magic, FLOW_TABLE_MAGIC, __ATOMIC_RELEASE);
 	return 0;
+
+fail:
+	error = errno;
+	unlink(f->path);
+	errno = error;
+	return -1;
 }
 
-/* Make a new table where there is room. suffix: of the file's name. */
-static struct flow_file *make(const char *name, const char *suffix, const struct snapshot_header *snapshot)
+/* A new table in the folder, with ".new" behind its name. NULL with errno. */
+static struct flow_file *make_in(const char *dir, const char *name, const struct snapshot_header *snapshot)
 {
-	struct places places;
+	struct flow_file *f = file_new(dir, name, ".new");
+	int error;
 
-	find_places(&places);
-	for (unsigned int i = 0; i < places.n; i++) {
-		struct flow_file *f = file_new(places.dir[i], name, suffix);
-
-		if (!f)
-			break;
-		if (!create(f, snapshot)) {
-			log_info("flow table %s: new, %llu MB for %llu flows", f->path,
-				(unsigned long long)(f->size >> 20), (unsigned long long)snapshot->flow_capacity);
-			return f;
-		}
-		if (i == places.n - 1)
-			log_error("cannot make the flow table %s of %llu MB: %m", f->path,
-				(unsigned long long)(flow_table_size(snapshot->flow_capacity) >> 20));
-		if (f->fd >= 0)
-			unlink(f->path);
-		flow_file_close(f);
-	}
+	if (!f)
+		return NULL;
+	/* Asked first, for taking gigabytes until there are no more takes long. */
+	if (!has_room(dir, flow_table_size(snapshot->flow_capacity)))
+		errno = ENOSPC;
+	else if (!create(f, snapshot))
+		return f;
+	error = errno;
+	flow_file_close(f);
+	errno = error;
 	return NULL;
 }
 
-/* Remove what lies about under this name elsewhere, and what a replacement that was killed left. */
+/* Where there is no room beside the old table: in its place, if that helps. Nobody uses it. NULL with errno. */
+static struct flow_file *make_instead(const char *dir, const char *name, const struct snapshot_header *snapshot)
+{
+	__u64 size = flow_table_size(snapshot->flow_capacity), held;
+	int error = errno;
+	char old[512];
+
+	snprintf(old, sizeof(old), "%s/%s", dir, name);
+	held = bytes_held(old);
+	errno = error;
+	if (!held || !has_room(dir, size > held ? size - held : 0) || unlink(old))
+		return NULL;
+	return make_in(dir, name, snapshot);
+}
+
+/* Take the suffix off, over what has that name. */
+static void take_name(struct flow_file *f)
+{
+	char path[sizeof(f->path)];
+
+	snprintf(path, sizeof(path), "%.*s", (int)(strlen(f->path) - strlen(".new")), f->path);
+	if (rename(f->path, path))
+		log_warning("cannot rename %s, which the next start will not find: %m", f->path);
+	else
+		strcpy(f->path, path);
+}
+
+/* Remove what lies about under this name elsewhere, and what a process that was killed here left. */
 static void clean_up(const struct places *places, const char *name, const struct flow_file *keep)
 {
-	for (unsigned int i = 0; i < places->n; i++) {
-		char path[sizeof(keep->path)];
+	for (unsigned int i = 0; i < places->n; i++)
+		for (int suffix = 0; suffix < 2; suffix++) {
+			char path[sizeof(keep->path)];
 
-		snprintf(path, sizeof(path), "%s/%s.new", places->dir[i], name);
-		unlink(path);
-		snprintf(path, sizeof(path), "%s/%s", places->dir[i], name);
-		if (strcmp(path, keep->path))
-			unlink(path);
+			snprintf(path, sizeof(path), "%s/%s%s", places->dir[i], name, suffix ? ".new" : "");
+			if (strcmp(path, keep->path))
+				unlink(path);
+		}
+}
+
+/* Make a new table where there is room. in_use: an old one of this name is mapped, and gives nothing back. */
+static struct flow_file *make(
+	const struct places *places, const char *name, const struct snapshot_header *snapshot, bool in_use)
+{
+	for (unsigned int i = 0; i < places->n; i++) {
+		struct flow_file *f = make_in(places->dir[i], name, snapshot);
+
+		if (!f && !in_use)
+			f = make_instead(places->dir[i], name, snapshot);
+		if (!f)
+			continue;
+		take_name(f);
+		log_info("flow table %s: new, %llu MB for %llu flows", f->path,
+			(unsigned long long)(f->size >> 20), (unsigned long long)snapshot->flow_capacity);
+		return f;
 	}
+	log_error("cannot make the flow table %s/%s of %llu MB for %llu flows: %m", places->dir[places->n - 1],
+		name, (unsigned long long)(flow_table_size(snapshot->flow_capacity) >> 20),
+		(unsigned long long)snapshot->flow_capacity);
+	return NULL;
 }
 
 struct flow_file *flow_file_open(const char *name, const struct snapshot_header *snapshot)
@@ -261,26 +357,20 @@ struct flow_file *flow_file_open(const char *name, const struct snapshot_header 
 			return NULL;
 	}
 	if (!f)
-		f = make(name, "", snapshot);
+		f = make(&places, name, snapshot, false);
 	if (f)
 		clean_up(&places, name, f);
 	return f;
 }
 
-struct flow_file *flow_file_replace(
-	const char *name, const struct snapshot_header *snapshot, const struct flow_file *old)
+struct flow_file *flow_file_replace(const char *name, const struct snapshot_header *snapshot)
 {
 	struct flow_file *f;
-	char path[sizeof(f->path)];
+	struct places places;
 
-	f = make(name, ".new", snapshot);
-	if (!f)
-		return NULL;
-	unlink(old->path);
-	snprintf(path, sizeof(path), "%.*s", (int)(strlen(f->path) - strlen(".new")), f->path);
-	if (rename(f->path, path))
-		log_warning("cannot rename %s: %m", f->path);
-	else
-		strcpy(f->path, path);
+	find_places(&places);
+	f = make(&places, name, snapshot, true);
+	if (f)
+		clean_up(&places, name, f);
 	return f;
 }

@@ -19,16 +19,16 @@ struct flow_file {
 
 /*
  * Open the table of this name for the snapshot's capacity and key: the one that is there if it fits, else
- * a new one, after one log line that says why. Returns NULL with a line logged on error.
+ * a new one, after one log line that says why. One that doesn't fit goes when the new one is there, or before
+ * if only that makes room. Returns NULL with a line logged on error.
  */
 struct flow_file *flow_file_open(const char *name, const struct snapshot_header *snapshot);
 
 /*
- * A new table of this name in place of old, which stays mapped for those who still use it but is no
- * longer the file. Returns NULL with a line logged on error.
+ * A new table of this name in place of the one that is open, which stays mapped for those who still use it
+ * but is no longer the file. Returns NULL with a line logged on error, and nothing changed.
  */
-struct flow_file *flow_file_replace(
-	const char *name, const struct snapshot_header *snapshot, const struct flow_file *old);
+struct flow_file *flow_file_replace(const char *name, const struct snapshot_header *snapshot);
 
 /* Unmap; the file stays. f may be NULL. */
 void flow_file_close(struct flow_file *f);

@@ -146,15 +146,20 @@ static void update_tick(struct dataplane *d)
 
 static void beat(struct dataplane *d)
 {
-	const struct generation *g = d->shared.generation;
-
 	update_tick(d);
 	segment_beat(&d->segment);
 	if (d->beats++ % WATCH_BEATS == 0)
 		port_watch(&d->port, &d->segment.header->port[0]);
 	adopt_keep(&d->adopt);
-	if (d->adopt.flows)
-		sweeper_run(d->sweeper, g, d->adopt.flows->header, &d->segment);
+}
+
+/* In small pieces, between what else there is to do. */
+static void sweep(struct dataplane *d)
+{
+	const struct flow_file *flows = d->adopt.flows;
+
+	if (d->shared.generation->tables.header)
+		sweeper_run(d->sweeper, d->shared.generation, flows ? flows->header : NULL, &d->segment);
 }
 
 /* Until a signal says stop. */
@@ -162,7 +167,7 @@ static void loop(struct dataplane *d)
 {
 	for (;;) {
 		struct epoll_event e[4];
-		int n = epoll_wait(d->epoll, e, 4, -1);
+		int n = epoll_wait(d->epoll, e, 4, sweeper_pause_ms(d->sweeper));
 
 		for (int i = 0; i < n; i++) {
 			const struct flow_file *flows = d->adopt.flows;
@@ -184,6 +189,7 @@ static void loop(struct dataplane *d)
 			if (flows != d->adopt.flows)
 				sweeper_restart(d->sweeper);
 		}
+		sweep(d);
 	}
 }
 

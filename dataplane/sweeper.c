@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Drives sweeps so that a large table costs the main thread's core at most a fifth of its time. */
+/*
+ * Drives sweeps so that a large table costs the main thread's core at most a fifth of its time, and nobody
+ * who waits for that thread more than one short slice.
+ */
 #include "sweeper.h"
 
 #include <stdbool.h>
@@ -10,12 +13,14 @@
 #include "sweep.h"
 
 #define INTERVAL_NS 1000000000ull
-#define SLICE_NS 20000000ull /* of every 100 ms */
-#define STEP_BUCKETS 4096
+#define SLICE_NS 2000000ull
+#define SLICE_SHARE 5 /* a slice has passed this many times its length before the next begins */
+#define STEP_BUCKETS 1024
 
 struct sweeper {
 	struct sweep sweep;
 	__u64 begun_ns; /* of the sweep under way, or of the last */
+	__u64 next_ns;	/* no slice before then */
 	bool under_way;
 };
 
@@ -42,8 +47,7 @@ static void mark_traffic(struct stats_traffic *traffic, __u32 n)
 		traffic[i].new_at_sweep = traffic[i].new_flows;
 }
 
-static void publish(const struct sweeper *s, const struct generation *g, struct flow_table_header *flows,
-	struct segment *segment)
+static void publish(const struct sweeper *s, const struct generation *g, struct segment *segment)
 {
 	struct stats_header *h = segment->header;
 
@@ -57,16 +61,42 @@ static void publish(const struct sweeper *s, const struct generation *g, struct 
 	h->flow_slots = (__u64)g->tables.n_buckets * FLOW_BUCKET_WORDS;
 	h->sweep_ns = clock_ns();
 	__atomic_store_n(&h->sweep, h->sweep + 1, __ATOMIC_RELEASE);
-	/* Its beginning: all words have been looked at since then. */
-	flows->last_sweep_s = s->begun_ns / 1000000000u;
+}
+
+/* Sweep until the slice is over or the table is. */
+static void sweep_slice(struct sweeper *s, const struct generation *g, __u64 now, struct segment *segment)
+{
+	struct tables t = g->tables;
+
+	t.tick = flow_tick(now / 1000000000u);
+	do {
+		if (sweep_buckets(&s->sweep, &t, STEP_BUCKETS)) {
+			s->under_way = false;
+			publish(s, g, segment);
+			return;
+		}
+	} while (clock_ns() < now + SLICE_NS);
+}
+
+int sweeper_pause_ms(const struct sweeper *s)
+{
+	__u64 now = clock_ns();
+
+	if (!s->under_way)
+		return -1;
+	return s->next_ns > now ? (int)((s->next_ns - now + 999999) / 1000000) : 0;
 }
 
 void sweeper_run(
 	struct sweeper *s, const struct generation *g, struct flow_table_header *flows, struct segment *segment)
 {
-	__u64 now = clock_ns(), end = now + SLICE_NS;
-	struct tables t = g->tables;
+	__u64 now = clock_ns();
 
+	/* As long as this thread lives, a table whose sweep takes long is not one out of use. */
+	if (flows)
+		flows->last_beat_s = now / 1000000000u;
+	if (now < s->next_ns)
+		return;
 	if (!s->under_way) {
 		if (now - s->begun_ns < INTERVAL_NS)
 			return;
@@ -74,12 +104,6 @@ void sweeper_run(
 		s->begun_ns = now;
 		s->under_way = true;
 	}
-	t.tick = flow_tick(now / 1000000000u);
-	do {
-		if (sweep_buckets(&s->sweep, &t, STEP_BUCKETS)) {
-			s->under_way = false;
-			publish(s, g, flows, segment);
-			return;
-		}
-	} while (clock_ns() < end);
+	sweep_slice(s, g, now, segment);
+	s->next_ns = now + (clock_ns() - now) * SLICE_SHARE;
 }

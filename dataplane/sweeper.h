@@ -13,11 +13,15 @@ struct sweeper *sweeper_new(void);
 void sweeper_free(struct sweeper *s);
 
 /*
- * Sweep for a few milliseconds if one is due or under way; at its end fill in the segment's counts and
- * the header's time. To be called about ten times a second. g: with a snapshot and a table.
+ * Sweep for two milliseconds if one is due or under way and the last such slice is long enough ago; at a
+ * sweep's end fill in the segment's counts. To be called at least ten times a second, for it writes the
+ * header's time as well, and again after sweeper_pause_ms(). g: with a snapshot. flows: NULL without a table.
  */
 void sweeper_run(
 	struct sweeper *s, const struct generation *g, struct flow_table_header *flows, struct segment *segment);
+
+/* Milliseconds until it should be called for the sweep under way; -1: none is. */
+int sweeper_pause_ms(const struct sweeper *s);
 
 /* The flow table is another one: forget a sweep that is under way. */
 void sweeper_restart(struct sweeper *s);

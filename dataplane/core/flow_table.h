@@ -52,7 +52,7 @@ struct flow_table_header {
 	__u32 n_buckets;    /* flow_table_buckets(capacity) */
 	__u32 reserved;
 	__u64 key_check;    /* flow_key_check() of the hash key the fingerprints were made with */
-	__u64 last_sweep_s; /* CLOCK_MONOTONIC, seconds; sweeper: rw, others: ro */
+	__u64 last_beat_s;  /* CLOCK_MONOTONIC, seconds: when a process last was at it; sweeper: rw, others: ro */
 	char boot_id[40];   /* of the kernel CLOCK_MONOTONIC belongs to */
 };
 
