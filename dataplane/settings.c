@@ -272,10 +272,13 @@ static int take_group(struct settings *s, const config_setting_t *group, const c
 	return 0;
 }
 
-/* Enough for full descriptor rings, the workers' caches and what may wait for the kernel. */
+/*
+ * Enough for full descriptor rings, the workers' caches and what may wait for the kernel: in the workers'
+ * rings to it and, once, in virtio-user's queue and in the hands of the kernel path's thread.
+ */
 static unsigned int default_mbufs(unsigned int workers)
 {
-	unsigned int need = workers * 3072 + 512, n = 1;
+	unsigned int need = workers * 3072 + 1536, n = 1;
 
 	while (n < need)
 		n *= 2;
