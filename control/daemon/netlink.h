@@ -33,7 +33,7 @@ struct netlink *netlink_open(struct event_base *base);
 void netlink_close(struct netlink *netlink);
 void netlink_listen(struct netlink *netlink, struct netlink_listener *listener); /* the caller's, outlives */
 
-/* Begin a message in netlink's own buffer (one at a time); room for a few dozen attributes. */
+/* Begin a message in netlink's own buffer (one at a time), of at most a kilobyte. */
 struct nlmsghdr *netlink_begin(struct netlink *netlink, uint16_t type, uint16_t flags);
 /* Send it and wait for the kernel's acknowledgement, which is there at once. 0 or -errno. */
 int netlink_request(struct netlink *netlink, struct nlmsghdr *message);

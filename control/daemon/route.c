@@ -292,45 +292,57 @@ bool route_ready(struct routes *routes, const struct backend *backend, struct ad
 	return false;
 }
 
-/* What a dump found that is ours: enough to delete it. */
+/* What a dump found that is ours: messages one after the other, to be sent back as deletions. */
 struct found {
-	uint32_t *item;
-	size_t n, room;
+	char *messages;
+	size_t size, room;
 	int family;
 };
 
-static void add_found(struct found *found, uint32_t item)
+static void add_found(struct found *found, const struct nlmsghdr *message)
 {
-	if (found->n == found->room) {
-		size_t room = found->room ? found->room * 2 : 64;
-		uint32_t *more = realloc(found->item, room * sizeof(*more));
+	size_t length = MNL_ALIGN(message->nlmsg_len);
+
+	if (found->size + length > found->room) {
+		size_t room = found->room * 2 + length + 4096;
+		char *more = realloc(found->messages, room);
 
 		if (!more)
 			return;
-		found->item = more;
+		found->messages = more;
 		found->room = room;
 	}
-	found->item[found->n++] = item;
+	memcpy(found->messages + found->size, message, message->nlmsg_len);
+	found->size += length;
+}
+
+static uint32_t number(const struct nlattr *attribute)
+{
+	return mnl_attr_validate(attribute, MNL_TYPE_U32) >= 0 ? mnl_attr_get_u32(attribute) : 0;
 }
 
 static int note_rule(const struct nlmsghdr *message, void *context)
 {
 	const struct fib_rule_hdr *head = mnl_nlmsg_get_payload(message);
+	uint32_t mark = 0, priority = 0;
 	struct found *found = context;
 	const struct nlattr *attribute;
-	uint32_t mark = 0;
 	uint8_t protocol = 0;
 
 	if (message->nlmsg_type != RTM_NEWRULE || head->family != found->family)
 		return MNL_CB_OK;
 	mnl_attr_for_each(attribute, message, sizeof(*head)) {
-		if (mnl_attr_get_type(attribute) == FRA_FWMARK && mnl_attr_validate(attribute, MNL_TYPE_U32) >= 0)
-			mark = mnl_attr_get_u32(attribute);
+		if (mnl_attr_get_type(attribute) == FRA_FWMARK)
+			mark = number(attribute);
+		if (mnl_attr_get_type(attribute) == FRA_PRIORITY)
+			priority = number(attribute);
 		if (mnl_attr_get_type(attribute) == FRA_PROTOCOL && mnl_attr_validate(attribute, MNL_TYPE_U8) >= 0)
 			protocol = mnl_attr_get_u8(attribute);
 	}
-	if (protocol == ROUTE_PROTOCOL && (mark & ROUTE_MARK_MASK) == ROUTE_MARK && head->action == FR_ACT_TO_TBL)
-		add_found(found, mark & ~ROUTE_MARK_MASK);
+	/* By mark or, the one rule that has none, by its place. */
+	if (protocol == ROUTE_PROTOCOL &&
+		((mark & ROUTE_MARK_MASK) == ROUTE_MARK || priority == ROUTE_RULE_PRIORITY + 3))
+		add_found(found, message);
 	return MNL_CB_OK;
 }
 
@@ -345,22 +357,39 @@ static int note_route(const struct nlmsghdr *message, void *context)
 		head->rtm_protocol != ROUTE_PROTOCOL)
 		return MNL_CB_OK;
 	mnl_attr_for_each(attribute, message, sizeof(*head))
-		if (mnl_attr_get_type(attribute) == RTA_TABLE && mnl_attr_validate(attribute, MNL_TYPE_U32) >= 0)
-			table = mnl_attr_get_u32(attribute);
+		if (mnl_attr_get_type(attribute) == RTA_TABLE)
+			table = number(attribute);
 	if (table - ROUTE_TABLE < SNAPSHOT_MAX_IDS)
-		add_found(found, table - ROUTE_TABLE);
+		add_found(found, message);
 	return MNL_CB_OK;
 }
 
-/* Remove every rule and route that is ours, whoever put it there. Returns how many. */
+/* Send what was found back as deletions of this type; returns how many there were. */
+static size_t delete_found(struct routes *routes, struct found *found, uint16_t type)
+{
+	struct nlmsghdr *from = (struct nlmsghdr *)found->messages;
+	int left = (int)found->size;
+	size_t n = 0;
+
+	for (; mnl_nlmsg_ok(from, left); from = mnl_nlmsg_next(from, &left)) {
+		struct nlmsghdr *message = netlink_begin(routes->netlink, type, 0);
+		size_t size = mnl_nlmsg_get_payload_len(from);
+
+		memcpy(mnl_nlmsg_put_extra_header(message, size), mnl_nlmsg_get_payload(from), size);
+		netlink_request(routes->netlink, message);
+		n++;
+	}
+	free(found->messages);
+	return n;
+}
+
+/* Remove every rule and route that is ours, whichever version of us put it there. Returns how many. */
 static size_t sweep(struct routes *routes, int family)
 {
 	struct found rules = { .family = family }, ways = { .family = family };
 	struct nlmsghdr *message = netlink_begin(routes->netlink, RTM_GETRULE, NLM_F_DUMP);
 	struct fib_rule_hdr *rule = mnl_nlmsg_put_extra_header(message, sizeof(*rule));
-	struct addr any = family == AF_INET ? addr_from_ipv4(0) : (struct addr){ 0, 0 };
 	struct rtmsg *way;
-	size_t removed;
 
 	rule->family = (uint8_t)family;
 	netlink_query(routes->netlink, message, note_rule, &rules);
@@ -369,18 +398,7 @@ static size_t sweep(struct routes *routes, int family)
 	way->rtm_family = (uint8_t)family;
 	way->rtm_protocol = ROUTE_PROTOCOL; /* the kernel picks them out: a host with BGP may have a million others */
 	netlink_query(routes->netlink, message, note_route, &ways);
-	remove_frame(routes, family);
-	for (size_t i = 0; i < rules.n; i++) {
-		struct rule gone = backend_rule(rules.item[i]);
-
-		change_rule(routes, RTM_DELRULE, family, &gone);
-	}
-	for (size_t i = 0; i < ways.n; i++)
-		change_route(routes, RTM_DELROUTE, 0, any, ways.item[i], 0);
-	removed = rules.n + ways.n;
-	free(rules.item);
-	free(ways.item);
-	return removed;
+	return delete_found(routes, &rules, RTM_DELRULE) + delete_found(routes, &ways, RTM_DELROUTE);
 }
 
 struct routes *route_open(struct netlink *netlink, struct interface *interface, struct model *model)
