@@ -247,22 +247,40 @@ __attribute__((noinline)) static uint8_t *cut(const uint8_t *bytes, size_t len, 
 	return copy;
 }
 
-/* A frame that does not hold the answer is left for dropping, and nothing beside it is touched. */
-static void no_room(void)
+/*
+ * A frame that does not hold the answer, nor perhaps its own headers any more, is left for dropping, and nothing
+ * beside it is touched. needs: bytes of the frame that the answer takes.
+ */
+static void check_no_room(__u32 action, const uint8_t *request, size_t len, size_t needs)
 {
-	uint8_t request[V6 + 24];
-	size_t len = solicitation(request, unit_addr("2001:db8:a::1"), unit_addr("2001:db8::80"));
-	struct frame f = frame_of(request, len);
+	uint8_t whole[128];
+	struct frame f;
 	struct packet p;
 
+	memcpy(whole, request, len);
+	f = frame_of(whole, len);
 	packet_parse(&f, &p);
-	for (size_t room = 0; room < V6 + ND_ADVERTISEMENT_LEN; room++) {
+	for (size_t room = 0; room <= needs; room++) {
 		uint8_t *copy = cut(request, len, room);
 
 		f = frame_of(copy, room);
-		CU_ASSERT_EQUAL(answer_write(ACTION_ANSWER_ND, &f, &p, own), -1);
+		CU_ASSERT_EQUAL(answer_write(action, &f, &p, own), room < needs ? -1 : 0);
 		free(copy);
 	}
+}
+
+static void no_room(void)
+{
+	static const uint8_t arp[42] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 8, 6, 0, 1, 8, 0, 6, 4, 0, 1 };
+	uint8_t request[128];
+	size_t len = solicitation(request, unit_addr("2001:db8:a::1"), unit_addr("2001:db8::80"));
+
+	check_no_room(ACTION_ANSWER_ND, request, len, V6 + ND_ADVERTISEMENT_LEN);
+	check_no_room(ACTION_ANSWER_ARP, arp, sizeof(arp), sizeof(arp));
+	len = ping4(request, 7, NULL, 0);
+	check_no_room(ACTION_ANSWER_ECHO, request, len, V4 + 8);
+	len = ping6(request, 7, NULL, 0);
+	check_no_room(ACTION_ANSWER_ECHO, request, len, V6 + 8);
 }
 
 /* Actions that are no answers write none. */
