@@ -374,6 +374,9 @@ core_cold int flow_insert(const struct tables *t, const struct flow_place *place
 			return -1;
 		place_of = &(i < FLOW_BUCKET_WORDS ? first : second)->word[i & (FLOW_BUCKET_WORDS - 1)];
 		old = *(volatile __u64 *)place_of;
+		/* Another worker may have entered a flow there since it was chosen. */
+		if (!flow_word_rank(old, tables_tick(t), h->timeout))
+			continue;
 		if (__sync_val_compare_and_swap(place_of, old, word) == old) {
 			if (flow_word_alive(old, tables_tick(t), h->timeout))
 				tables_count(t, COUNTER_FLOW_EVICTED);
