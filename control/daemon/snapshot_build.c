@@ -293,19 +293,23 @@ static void fill(struct model *model, const struct snapshot_inputs *inputs, cons
 	((struct snapshot_header *)block)->checksum = snapshot_checksum(block, l->size);
 }
 
-/* Zeroed memory for a block, the builder's; NULL: none. */
-static char *open_work(struct snapshot_builder *builder, uint64_t size)
+/* Memory for a block, the builder's, zeroed but for the slots, all of which are written; NULL: none. */
+static char *open_work(struct snapshot_builder *builder, const struct layout *l)
 {
-	if (builder->work_room < size) {
-		char *larger = aligned_alloc(ALIGNMENT, size);
+	uint64_t slots_end = l->slots_off + l->n_slots * sizeof(__u16);
+
+	if (builder->work_room < l->size) {
+		char *larger = aligned_alloc(ALIGNMENT, l->size);
 
 		if (!larger)
 			return NULL;
 		free(builder->work);
 		builder->work = larger;
-		builder->work_room = size;
+		builder->work_room = l->size;
 	}
-	return memset(builder->work, 0, size);
+	memset(builder->work, 0, l->slots_off);
+	memset(builder->work + slots_end, 0, l->size - slots_end);
+	return builder->work;
 }
 
 /* A memfd of the data that nobody can change any more, and a read-only mapping of it. 0, or -errno. */
@@ -356,7 +360,7 @@ static int build_block(struct snapshot_builder *builder, struct model *model, co
 		return no_memory(error);
 	l->vips_off = l->size;
 	place(&l->size, l->vip_index_size * sizeof(*vips));
-	data = open_work(builder, l->size);
+	data = open_work(builder, l);
 	if (data)
 		fill(model, inputs, l, pools, vips, probe, data);
 	free(vips);
