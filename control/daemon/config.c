@@ -376,7 +376,8 @@ static int check_included(struct reader *r, const char *path, int depth, bool *a
 
 	*at_include = true;
 	if (depth == INCLUDE_MAX_DEPTH || r->n_included++ == INCLUDE_MAX_FILES)
-		return error_set(r->error, EINVAL, "%s: too many files in one another: does one include itself?", path);
+		return error_set(
+			r->error, EINVAL, "%s: too many files in one another: does one include itself?", path);
 	err = slurp(path, &text, &size, r->error);
 	if (err)
 		return err;
@@ -416,7 +417,8 @@ static int check_includes(struct reader *r, const char *file, const char *prepar
 		bool at_include = true;
 		int err;
 
-		if (include.length >= sizeof(name) || memchr(include.name, '\\', include.length) || *include.name == '/') {
+		if (include.length >= sizeof(name) || *include.name == '/' ||
+			memchr(include.name, '\\', include.length)) {
 			error_set(r->error, EINVAL, "must be the name, without \"\\\", of a file beside this one");
 			return config_place(r->error, file, include.line, "@include", -EINVAL);
 		}

@@ -44,7 +44,7 @@ struct backend {
 	struct traffic traffic; /* counters.c: rw, others: ro */
 	uint32_t active_flows;  /* counters.c: rw, others: ro */
 	uint32_t closing_flows; /* counters.c: rw, others: ro */
-	uint8_t sweeps; /* the model's: that have counted them since they were unknown, or it was drained; up to 2 */
+	uint8_t sweeps; /* the model's: 0 to 2, that have counted them since nobody knew, or since a drain */
 	void *health;      /* owned by health.c */
 	void *neighbour;   /* owned by neighbour.c */
 };

@@ -117,7 +117,8 @@ static void say_dropped(struct apply *a, const struct backend *b, bool with_pool
 	char text[ADDRESS_TEXT], left[64] = "";
 
 	if (flows)
-		snprintf(left, sizeof(left), ", its %u connection%s not stay", flows, flows > 1 ? "s do" : " does");
+		snprintf(left, sizeof(left), ", its %u connection%s not stay", flows,
+			flows > 1 ? "s do" : " does");
 	say(a, "backend %s %s removed%s%s", b->pool->name, address_print(b->address, text),
 		b->disabled ? " (was disabled)" : b->draining ? " (was draining)" : "", left);
 }

@@ -109,8 +109,8 @@ static const char *hello_fault(const struct channel_hello *hello)
 	if (hello->abi != CHANNEL_ABI)
 		return "shunt-dataplane is of another version than shuntd: one of them has to be restarted";
 	if (hello->snapshot_version > STATE_MAX_SNAPSHOT_VERSION)
-		return "it works from a snapshot of a version that no shuntd can have made: remove the one it keeps in "
-		       "dpdk.run_dir and restart it";
+		return "it works from a snapshot of a version that no shuntd can have made: remove the one it "
+		       "keeps in dpdk.run_dir and restart it";
 	if (hello->n_ports < 1 || hello->n_ports > SNAPSHOT_MAX_PORTS ||
 		!is_text(hello->version, sizeof(hello->version)) ||
 		!is_text(hello->kernel_interface, sizeof(hello->kernel_interface)))

@@ -207,7 +207,8 @@ static void scatter_ids(struct state *state)
 
 	/* None so early after the machine's start: then there are no flows either. */
 	(void)!getrandom(random, sizeof(random), GRND_NONBLOCK);
-	model_begin_ids(state->model, random[0] % FIRST_IDS, random[1] % (FLOW_VIP_MASK + 1), random[2] % FIRST_IDS);
+	model_begin_ids(state->model, random[0] % FIRST_IDS, random[1] % (FLOW_VIP_MASK + 1),
+		random[2] % FIRST_IDS);
 }
 
 /* 1: the model is filled; 0: there is no state to fill it from; -errno. */
