@@ -18,6 +18,7 @@
 #include "duration.h"
 #include "log.h"
 
+#define NO_FORWARDER "shunt-dataplane is not there"
 #define SPREAD_US 1000 /* first checks: one this often on average, but none later than its interval */
 
 struct probe {
@@ -32,6 +33,7 @@ struct probe {
 	uint32_t failures;  /* in a row */
 	bool fresh;         /* no verdict yet: the first success will do */
 	bool unmade;        /* the last check could not be made */
+	bool in_use;        /* the pool had a VIP when the probe was set up */
 	bool stopped;       /* the backend was taken out of the set */
 	uint64_t since_s;   /* CLOCK_MONOTONIC */
 	char error[160];    /* "": none */
@@ -42,6 +44,7 @@ struct health {
 	struct model *model;
 	struct routes *routes;
 	struct neighbours *neighbours;
+	const struct publisher *publisher;
 	struct model_listener changes;
 	uint32_t n_probes;
 	uint32_t n_unmade;
@@ -218,6 +221,11 @@ static void on_connected(evutil_socket_t fd, short what, void *context)
 		finish_success(probe);
 		return;
 	}
+	/* While it was on its way the forwarder that carries it went. */
+	if (!publish_alive(probe->health->publisher)) {
+		finish_unmade(probe, NO_FORWARDER);
+		return;
+	}
 	/* Nobody there: perhaps because it is another machine now, and its neighbour entry is the old one's. */
 	if ((!error || error == EHOSTUNREACH) && probe->failures == 0)
 		neighbour_doubt(probe->health->neighbours, probe->backend);
@@ -299,6 +307,11 @@ static void on_timer(evutil_socket_t unused, short what, void *context)
 		snprintf(probe->error, sizeof(probe->error), "not checked: no VIP uses the pool");
 		return;
 	}
+	/* Checks reach backends over the kernel interface: without who serves it all of them would look dead. */
+	if (!publish_alive(probe->health->publisher)) {
+		finish_unmade(probe, NO_FORWARDER);
+		return;
+	}
 	if (!find_target(probe, &address, &port, &why)) {
 		finish_unmade(probe, why);
 		return;
@@ -330,6 +343,7 @@ static void set_up(struct probe *probe)
 	close_connection(probe);
 	set_unmade(probe, false);
 	probe->check = backend->pool->check;
+	probe->in_use = backend->pool->n_vips > 0;
 	probe->successes = probe->failures = 0;
 	probe->error[0] = '\0';
 	probe->stopped = backend->removed;
@@ -402,16 +416,22 @@ static void on_backend_removed(void *context, struct backend *backend)
 		free_probe(backend->health);
 }
 
+/* Whether the check goes on as it is although something about its pool has changed. */
+static bool goes_on(const struct probe *probe, const struct pool *pool)
+{
+	return memcmp(&probe->check, &pool->check, sizeof(probe->check)) == 0 && probe->in_use == (pool->n_vips > 0);
+}
+
 static void on_pool_changed(void *context, struct pool *pool)
 {
 	(void)context;
 	for (struct backend *b = pool->backends; b; b = b->next)
-		if (b->health)
+		if (b->health && !goes_on(b->health, pool))
 			set_up(b->health);
 }
 
 struct health *health_open(struct event_base *base, struct model *model, struct routes *routes,
-	struct neighbours *neighbours)
+	struct neighbours *neighbours, const struct publisher *publisher)
 {
 	struct health *health = calloc(1, sizeof(*health));
 
@@ -421,6 +441,7 @@ struct health *health_open(struct event_base *base, struct model *model, struct 
 	health->model = model;
 	health->routes = routes;
 	health->neighbours = neighbours;
+	health->publisher = publisher;
 	health->changes = (struct model_listener){
 		.context = health,
 		.backend_added = on_backend_added,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Health checks: one for each backend of a pool, however many VIPs use the pool. A check that could not
- * be made for a reason of our own (no descriptor, no route, no interface) is no verdict: the backend
- * stays what it was. Judgements go to the model. One thread.
+ * be made for a reason of our own (no descriptor, no route, no forwarder to carry it) is no verdict: the
+ * backend stays what it was. Judgements go to the model. One thread.
  */
 #ifndef SHUNT_HEALTH_H
 #define SHUNT_HEALTH_H
@@ -13,13 +13,14 @@
 
 #include "model.h"
 #include "neighbour.h"
+#include "publish.h"
 #include "route.h"
 
 struct health;
 
 /* Check the backends the model has and will have. All are the caller's and outlive it. NULL: no memory. */
 struct health *health_open(struct event_base *base, struct model *model, struct routes *routes,
-	struct neighbours *neighbours);
+	struct neighbours *neighbours, const struct publisher *publisher);
 /* The model may still be there, but must tell of no more changes. */
 void health_close(struct health *health);
 

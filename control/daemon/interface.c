@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
-#include <net/if.h>
+#include <linux/if.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +15,7 @@ struct interface {
 	struct netlink *netlink;
 	struct netlink_listener events;
 	struct interface_listener *listeners;
-	char name[IF_NAMESIZE];
+	char name[IFNAMSIZ];
 	unsigned int index; /* 0: not there */
 	bool up;
 	bool started;
@@ -94,6 +94,12 @@ static const char *link_name(const struct nlmsghdr *message)
 	return "";
 }
 
+/* Up, and with a carrier: a TAP keeps its name and state without the process that served it, and leads nowhere. */
+static bool is_usable(unsigned int flags)
+{
+	return (flags & (IFF_UP | IFF_LOWER_UP)) == (IFF_UP | IFF_LOWER_UP);
+}
+
 static void note_link(struct interface *interface, const struct nlmsghdr *message)
 {
 	const struct ifinfomsg *head = mnl_nlmsg_get_payload(message);
@@ -104,7 +110,7 @@ static void note_link(struct interface *interface, const struct nlmsghdr *messag
 	if (head->ifi_family != AF_UNSPEC)
 		return;
 	if (message->nlmsg_type == RTM_NEWLINK && ours) {
-		set_state(interface, index, head->ifi_flags & IFF_UP);
+		set_state(interface, index, is_usable(head->ifi_flags));
 	} else if (index == interface->index) {
 		/* Deleted, moved to another namespace or renamed. */
 		set_state(interface, 0, false);
@@ -132,7 +138,7 @@ static void read_link(struct interface *interface)
 		log_warning("interface %s can't be asked for: %s", interface->name, strerror(-error));
 		return;
 	}
-	set_state(interface, (unsigned int)head.ifi_index, head.ifi_flags & IFF_UP);
+	set_state(interface, (unsigned int)head.ifi_index, is_usable(head.ifi_flags));
 }
 
 static void on_message(void *context, const struct nlmsghdr *message)

@@ -15,7 +15,7 @@ struct interface;
 struct interface_listener {
 	struct interface_listener *next; /* the interface's */
 	void *context;
-	void (*up)(void *context);   /* it is there and up, perhaps under a new index */
+	void (*up)(void *context);   /* it is there, up and served, perhaps under a new index */
 	void (*down)(void *context); /* it went away or down: the kernel has dropped routes and neighbours */
 };
 
@@ -29,7 +29,7 @@ void interface_listen(struct interface *interface, struct interface_listener *li
 void interface_start(struct interface *interface);
 
 const char *interface_name(const struct interface *interface);
-/* 0 while it is away or down, and before interface_start(). */
+/* 0 while it is away, down or without carrier, and before interface_start(). */
 unsigned int interface_index(const struct interface *interface);
 /* Whether it has an address of the family that checks could come from (IPv6: not only link-local). */
 bool interface_has_address(const struct interface *interface, int family);

@@ -232,10 +232,11 @@ static int open_world(struct daemon *daemon, struct error *error)
 	if (daemon->routes)
 		daemon->neighbours = neighbour_open(daemon->base, daemon->netlink, daemon->interface, daemon->model);
 	if (daemon->neighbours)
-		daemon->health = health_open(daemon->base, daemon->model, daemon->routes, daemon->neighbours);
-	if (daemon->health)
 		daemon->publisher = publish_new(daemon->base, daemon->model, daemon->state, config);
 	if (daemon->publisher)
+		daemon->health = health_open(daemon->base, daemon->model, daemon->routes, daemon->neighbours,
+			daemon->publisher);
+	if (daemon->health)
 		daemon->counters = counters_open(daemon->base, daemon->model, daemon->publisher, config->control_state);
 	if (!daemon->counters || state_keep(daemon->state, daemon->base) < 0)
 		return error_set(error, ENOMEM, "no memory");
@@ -292,9 +293,9 @@ static void close_all(struct program *program)
 	rpc_close(program->rpc);
 	daemon_watch_close(daemon);
 	counters_close(daemon->counters);
+	health_close(daemon->health);
 	if (daemon->publisher)
 		publish_free(daemon->publisher);
-	health_close(daemon->health);
 	neighbour_close(daemon->neighbours);
 	route_close(daemon->routes);
 	interface_close(daemon->interface);

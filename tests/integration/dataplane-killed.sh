@@ -67,3 +67,12 @@ await 10 "shuntd has found it" connected
 downloaded tail 60
 [[ $(http 30 "$vip4" | names) != *"$first"* ]] || fail "the change made without dataplane was forgotten"
 await 5 "verdicts add up" accounted_for verdicts
+
+step "away for longer than a check takes to give a server up: no server is judged by that"
+kill_hard dataplane
+some_down() { ! all_up; }
+if until_true 6 some_down; then fail "a server was taken for down because shunt-dataplane was away"; fi
+lab start dataplane
+servers=$(http 30 "$vip4" | names)
+[[ -n $servers ]] || fail "no new connection at once after a restart"
+is "new connections without a server" "$(counter drop_no_backend)" 0
