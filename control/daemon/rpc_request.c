@@ -118,6 +118,9 @@ static void on_published(void *context, enum publish_result result, uint64_t ver
 	case PUBLISH_DONE:
 		json_object_set_new(call->result, "snapshot", json_integer((json_int_t)version));
 		break;
+	case PUBLISH_REFUSED:
+		rpc_fail(call, RPC_UNACKNOWLEDGED, 0, "%s", why);
+		break;
 	case PUBLISH_TIMED_OUT:
 		rpc_fail(call, RPC_UNACKNOWLEDGED, -ETIMEDOUT, "%s", why);
 		break;

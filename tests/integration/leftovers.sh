@@ -60,6 +60,6 @@ is "addresses" "$(ip -n "${prefix}lb" -o addr | cksum)" "$addresses"
 
 step "stopped by SIGTERM as systemd does, the dataplane keeps what it has to and its port goes"
 lab stop dataplane
-! ip -n "${prefix}lb" -br link | grep -q ^wire0 || fail "wire0 is still there"
-ip -n "${prefix}lb" addr show shunt0 | grep -q 10.0.0.2 || fail "shunt0 has lost its address"
+[[ $(ip -n "${prefix}lb" -br link) != *wire0* ]] || fail "wire0 is still there"
+[[ $(ip -n "${prefix}lb" addr show shunt0) == *10.0.0.2/* ]] || fail "shunt0 has lost its address"
 [[ ! -e $run/dataplane.sock && ! -e $run/shuntd.sock ]] || fail "a socket is still there"

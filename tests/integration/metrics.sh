@@ -31,7 +31,7 @@ well() { ! unwell; }
 await 5 "it is well again" well
 
 step "the status page, and what there is not"
-get -f "$at/" | grep -q '10\.0\.0\.12' || fail "the page does not have 10.0.0.12"
+[[ $(get -f "$at/") == *10.0.0.12* ]] || fail "the page does not have 10.0.0.12"
 is "another page" "$(get -o /dev/null -w '%{http_code}' "$at/../../etc/passwd" --path-as-is)" 404
 matches "status of a POST" "$(get -o /dev/null -w '%{http_code}' -d x=1 "$at/metrics")" '^4'
 
