@@ -485,9 +485,20 @@ static void udp(void)
 static void round_robin_of_two_workers(void)
 {
 	struct test_pool pool = { .scheduler = SCHEDULER_ROUND_ROBIN, .n = 4, .weight = one_to_four };
+	__u32 first[4];
 	struct world w;
 
 	memset(share, 0, sizeof(share));
+	memset(first, 0, sizeof(first));
+	for (__u32 worker = 0; worker < 20; worker++) {
+		open_world(&w, &pool, 4096);
+		w.tables.worker = worker;
+		first[send_nth(&w, 0, TCP_SYN)]++;
+		world_close(&w);
+	}
+	/* Or each round would begin with as many connections to one backend as there are workers. */
+	for (__u32 i = 0; i < 4; i++)
+		CU_ASSERT(first[i] > 0 && first[i] < 15);
 	for (__u32 worker = 0; worker < 2; worker++) {
 		open_world(&w, &pool, 4096);
 		w.tables.worker = worker;

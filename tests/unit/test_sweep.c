@@ -119,6 +119,7 @@ static void dead_are_cleared(void)
 static void gone_backends(void)
 {
 	struct test_pool pool = { .n = 5, .flags = without_2 };
+	struct snapshot_backend *hole;
 	struct world w;
 
 	open_world(&w, 64, 5);
@@ -126,6 +127,13 @@ static void gone_backends(void)
 	world_publish(&w, test_snapshot(&pool, NULL));
 	sweep_all(&w);
 	CU_ASSERT_EQUAL(sweep.by_backend[2], 40);
+	/* Its id is a hole of the table; then the table ends before an id. */
+	hole = (struct snapshot_backend *)tables_backend(&w.tables, 2);
+	memset(hole, 0, sizeof(*hole));
+	sweep_all(&w);
+	CU_ASSERT_EQUAL(sweep.by_backend[2], 0);
+	CU_ASSERT_EQUAL(words_left(&w), 240);
+	put_words(&w, 300, 5, w.tables.tick);
 	pool.n = 4;
 	pool.flags = NULL;
 	world_publish(&w, test_snapshot(&pool, NULL));
