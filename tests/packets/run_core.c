@@ -136,10 +136,10 @@ static void run_truncated(struct world *w, const struct fixture *f)
 }
 
 /*
- * All fixtures in bursts of size n, each counter the sum of theirs. Fixtures that need a flow entry are left out,
- * since flows that others have entered would be theirs; so are the entries left.
+ * All fixtures in bursts of size n, in the order given, each counter the sum of theirs. Fixtures that need a flow entry
+ * are left out, since flows that others have entered would be theirs; so are the entries left.
  */
-static void run_bursts(struct world *w, const struct fixtures *all, size_t n)
+static void run_bursts(struct world *w, const struct fixtures *all, const size_t *order, size_t n)
 {
 	__u64 expected[COUNTER_COUNT] = { 0 };
 	size_t i = 0;
@@ -151,12 +151,13 @@ static void run_bursts(struct world *w, const struct fixtures *all, size_t n)
 		__u32 k = 0;
 
 		for (; i < all->n && k < n; i++) {
-			if (all->list[i].flow.backend >= 0)
+			const struct fixture *f = &all->list[order[i]];
+
+			if (f->flow.backend >= 0)
 				continue;
-			of[k] = &all->list[i];
-			parcels[k++] = (struct parcel){ .in = all->list[i].frame, .len = all->list[i].len,
-				.readable = all->list[i].len };
-			expected[all->list[i].counter]++;
+			of[k] = f;
+			parcels[k++] = (struct parcel){ .in = f->frame, .len = f->len, .readable = f->len };
+			expected[f->counter]++;
 		}
 		if (k == 0)
 			break;
@@ -175,6 +176,31 @@ static void run_bursts(struct world *w, const struct fixtures *all, size_t n)
 	for (unsigned c = 0; c < COUNTER_COUNT; c++)
 		if (!fixture_is_event(c) && w->stats->counter[c] != expected[c])
 			complain("burst: a counter is not the sum of the fixtures'");
+}
+
+/* In the order of the files, then shuffled again and again: a packet's verdict is none of its neighbours'. */
+static void run_orders(struct world *w, const struct fixtures *all)
+{
+	size_t *order = malloc(all->n * sizeof(*order));
+
+	if (!order)
+		exit(EXIT_FAILURE);
+	for (size_t i = 0; i < all->n; i++)
+		order[i] = i;
+	run_bursts(w, all, order, 1);
+	run_bursts(w, all, order, 7);
+	run_bursts(w, all, order, BURST_MAX);
+	srand(1);
+	for (int round = 0; round < 100; round++) {
+		for (size_t i = all->n - 1; i > 0; i--) {
+			size_t other = (size_t)rand() % (i + 1), was = order[i];
+
+			order[i] = order[other];
+			order[other] = was;
+		}
+		run_bursts(w, all, order, BURST_MAX);
+	}
+	free(order);
 }
 
 /* Without a snapshot everything goes to the kernel, as it is. */
@@ -216,9 +242,7 @@ int main(int argc, char **argv)
 		run_whole(&w, current);
 		run_truncated(&w, current);
 	}
-	run_bursts(&w, &all, 1);
-	run_bursts(&w, &all, 7);
-	run_bursts(&w, &all, BURST_MAX);
+	run_orders(&w, &all);
 	run_without_snapshot(&all);
 	printf("%zu fixtures, %u failures\n", all.n, failures);
 	world_close(&w);
