@@ -46,9 +46,18 @@ step "what is installed runs, and tells the service manager that it is ready and
 # As far as the lab knows this is a build folder.
 export SHUNT_BUILD=$scratch/programs
 mkdir -p "$SHUNT_BUILD/dataplane" "$SHUNT_BUILD/control/daemon" "$SHUNT_BUILD/control/cli"
-ln -s "$dataplane" "$SHUNT_BUILD/dataplane/"
-ln -s "$shuntd" "$SHUNT_BUILD/control/daemon/"
 ln -s "$shuntctl" "$SHUNT_BUILD/control/cli/"
+# The daemons get the rights that their units leave them, and no more.
+as_unit() { # UNIT PROGRAM WHERE
+	local rights
+
+	rights=$(sed -n 's/^CapabilityBoundingSet=//p' "$prefix_dir/lib/systemd/system/$1.service" | sed 's/CAP_/+/g; s/ /,/g')
+	[[ $rights == +* ]] || fail "no CapabilityBoundingSet in $1.service"
+	printf '#!/bin/sh\nexec setpriv --bounding-set=-all,%s --inh-caps=-all --no-new-privs "%s" "$@"\n' "${rights,,}" "$2" >"$3"
+	chmod 755 "$3"
+}
+as_unit shunt-dataplane "$dataplane" "$SHUNT_BUILD/dataplane/shunt-dataplane"
+as_unit shuntd "$shuntd" "$SHUNT_BUILD/control/daemon/shuntd"
 PATH=$SHUNT_BUILD/dataplane:$SHUNT_BUILD/control/daemon:$SHUNT_BUILD/control/cli:$PATH
 lab up
 cat >"$scratch/notify.py" <<'END'
@@ -68,6 +77,10 @@ done
 [[ /proc/$(pid_of dataplane)/exe -ef $dataplane ]] || fail "another shunt-dataplane runs"
 await 10 "every backend is up" all_up
 is "HTTP" "$(http 30 "$vip4" | names)" "rs1 rs2 rs3"
+is "UDP" "$(udp 30 "$vip6" | names)" "rs1 rs2 rs3"
+ctl disable 10.0.0.12
+is "HTTP" "$(http 30 "$vip4" | names)" "rs1 rs3"
+! grep -iE 'permi|warning: .*denied' "$run"/log/{dataplane,shuntd}.log || fail "a right is missing"
 lab stop
 for program in dataplane shuntd; do
 	await 5 "$program said that it stops" grep -q 'STOPPING=1' "$scratch/notify-$program"
