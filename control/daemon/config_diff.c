@@ -31,6 +31,8 @@ static const char *remark(const struct setting *setting)
 		return " (when shuntd is restarted)";
 	case APPLIES_AT_DATAPLANE_RESTART:
 		return " (when shunt-dataplane is restarted)";
+	case APPLIES_AT_BOTH_RESTARTS:
+		return " (when both shunt-dataplane and shuntd are restarted)";
 	default:
 		return "";
 	}

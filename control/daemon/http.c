@@ -97,17 +97,22 @@ static void put_backend(struct evbuffer *out, const struct backend *backend)
 	evbuffer_add_printf(out, "</td></tr>\n");
 }
 
-static void put_pool(const struct daemon *daemon, struct evbuffer *out, const struct pool *pool)
+static void put_vip(struct evbuffer *out, const struct vip *vip)
 {
-	char vip[ADDRESS_VIP_TEXT];
+	char text[ADDRESS_VIP_TEXT];
 
+	evbuffer_add_printf(out, "<tr><td>%s</td><td>",
+		address_print_vip(vip->address, vip->protocol, vip->port, text));
+	put_escaped(out, vip->pool->name);
+	evbuffer_add_printf(out, "</td><td>%u</td></tr>\n", vip->active_flows);
+}
+
+static void put_pool(struct evbuffer *out, const struct pool *pool)
+{
 	evbuffer_add_printf(out, "<tr class=\"pool\"><td>");
 	put_escaped(out, pool->name);
-	evbuffer_add_printf(out, "</td><td colspan=\"7\">%s:", scheduler_name(pool->scheduler));
-	for (const struct vip *v = model_vips(daemon->model); v; v = v->next)
-		if (v->pool == pool)
-			evbuffer_add_printf(out, " %s", address_print_vip(v->address, v->protocol, v->port, vip));
-	evbuffer_add_printf(out, "</td></tr>\n");
+	evbuffer_add_printf(out, "</td><td colspan=\"7\">%s, %u VIPs</td></tr>\n", scheduler_name(pool->scheduler),
+		pool->n_vips);
 	for (const struct backend *b = pool->backends; b; b = b->next)
 		if (!b->removed)
 			put_backend(out, b);
@@ -135,10 +140,13 @@ static void put_page(const struct daemon *daemon, struct evbuffer *out)
 		evbuffer_add_printf(out, "</p>\n");
 	}
 	json_decref(warnings);
-	evbuffer_add_printf(out, "<table><tr><th>pool</th><th>backend</th><th>state</th><th>weight</th><th>MAC</th>"
+	evbuffer_add_printf(out, "<table><tr><th>VIP</th><th>pool</th><th>active</th></tr>\n");
+	for (const struct vip *v = model_vips(daemon->model); v; v = v->next)
+		put_vip(out, v);
+	evbuffer_add_printf(out, "</table>\n<table><tr><th>pool</th><th>backend</th><th>state</th><th>weight</th><th>MAC</th>"
 				 "<th>active</th><th>closing</th><th></th></tr>\n");
 	for (const struct pool *p = model_pools(daemon->model); p; p = p->next)
-		put_pool(daemon, out, p);
+		put_pool(out, p);
 	evbuffer_add_printf(out, "</table></body></html>\n");
 }
 

@@ -39,7 +39,7 @@ const struct setting settings[] = {
 	{ "dpdk.cores", SETTING_CORES, NULL, "CPUs that forward, one worker each", .required = true,
 		.applies = APPLIES_AT_DATAPLANE_RESTART, IN(config, dpdk_cores) },
 	{ "dpdk.kernel_interface", SETTING_INTERFACE, "shunt0", "where the kernel sees all that is not for a VIP",
-		.applies = APPLIES_AT_DATAPLANE_RESTART, IN(config, kernel_interface) },
+		.applies = APPLIES_AT_BOTH_RESTARTS, IN(config, kernel_interface) },
 	{ "dpdk.eal_args", SETTING_STRINGS, NULL, "more arguments for DPDK's EAL",
 		.applies = APPLIES_AT_DATAPLANE_RESTART, IN(config, eal_args) },
 	{ "dpdk.socket", SETTING_PATH, "/run/shunt/dataplane.sock", "where shuntd finds shunt-dataplane",

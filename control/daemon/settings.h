@@ -35,7 +35,7 @@ enum setting_type {            /* the value's type in its struct: */
 };
 
 /* Who has to be restarted before a changed value is in force. */
-enum setting_applies { APPLIES_AT_RELOAD, APPLIES_AT_RESTART, APPLIES_AT_DATAPLANE_RESTART };
+enum setting_applies { APPLIES_AT_RELOAD, APPLIES_AT_RESTART, APPLIES_AT_DATAPLANE_RESTART, APPLIES_AT_BOTH_RESTARTS };
 
 struct setting {
 	const char *path; /* "pools.check.interval": groups and lists alike make a level */

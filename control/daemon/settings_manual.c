@@ -87,6 +87,7 @@ static void print_setting(const struct setting *setting)
 	static const char *const applies[] = {
 		[APPLIES_AT_RESTART] = " A change is in force when shuntd is restarted.",
 		[APPLIES_AT_DATAPLANE_RESTART] = " A change is in force when shunt\\-dataplane is restarted.",
+		[APPLIES_AT_BOTH_RESTARTS] = " A change is in force when both daemons are restarted.",
 	};
 	char what[256];
 
