@@ -136,6 +136,9 @@ static void bench_open(struct bench *b, __u64 capacity)
 	memset(b->t.buckets, 0, (size_t)b->t.n_buckets * sizeof(struct flow_bucket));
 	b->t.stats = map_memory(sizeof(struct stats_worker));
 	b->t.active = map_memory(STATS_IDS * sizeof(__u32));
+	/* As the dataplane does before its workers use them: no page is to be faulted in by a packet. */
+	memset(b->t.stats, 0, sizeof(struct stats_worker));
+	memset((void *)b->t.active, 0, STATS_IDS * sizeof(__u32));
 	b->t.tick = 100;
 	b->frames = map_memory(CHUNK * FRAME);
 }
