@@ -85,7 +85,8 @@ static void check_flows(const struct world *w)
 	for (__u32 i = 0; i < BUCKETS * FLOW_BUCKET_WORDS; i++) {
 		__u64 word = w->buckets[i / FLOW_BUCKET_WORDS].word[i % FLOW_BUCKET_WORDS];
 
-		FUZZ_CHECK(!word || (flow_word_state(word) > FLOW_NONE && flow_word_state(word) < FLOW_STATE_COUNT));
+		FUZZ_CHECK(
+			!word || (flow_word_state(word) > FLOW_NONE && flow_word_state(word) < FLOW_STATE_COUNT));
 		FUZZ_CHECK(!word || flow_word_backend(word) < SETUP_BACKENDS);
 	}
 }
@@ -113,7 +114,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			data += 2;
 			size -= 2;
 			len = len < size ? len : size;
-			parcels[n++] = (struct parcel){ .in = data, .readable = len, .len = split ? len + 1000 : len };
+			parcels[n++] =
+				(struct parcel){ .in = data, .readable = len, .len = split ? len + 1000 : len };
 			data += len;
 			size -= len;
 			/* An empty frame ends the burst, and some time goes by. */

@@ -65,8 +65,8 @@ static void send_to(const struct snapshot_vip *vip)
 		frame[l4 + 13] = client & 1 ? TCP_SYN : TCP_ACK;
 		world_one(&w, frame, sizeof(frame), &p);
 		FUZZ_CHECK(p.verdict.action != ACTION_TO_BACKEND || p.verdict.port < w.tables.header->n_ports);
-		FUZZ_CHECK(p.verdict.action != ACTION_TO_BACKEND ||
-			p.verdict.backend < w.tables.header->n_backends);
+		FUZZ_CHECK(
+			p.verdict.action != ACTION_TO_BACKEND || p.verdict.backend < w.tables.header->n_backends);
 		parcel_free(&p);
 	}
 }

@@ -38,8 +38,9 @@ static ssize_t receive(struct feed *f, void *message, size_t size, int *fd)
 {
 	struct iovec part = { message, size };
 	union control control;
-	struct msghdr m = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
-		.msg_controllen = sizeof(control) };
+	struct msghdr m = {
+		.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
+	};
 	ssize_t n = recvmsg(f->fd, &m, MSG_CMSG_CLOEXEC);
 	struct cmsghdr *c;
 
@@ -56,8 +57,9 @@ static int send_message(struct feed *f, const void *message, size_t size, int fd
 {
 	struct iovec part = { (void *)message, size };
 	struct msghdr m = { .msg_iov = &part, .msg_iovlen = 1 };
-	union control control = { .head = { .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS,
-					  .cmsg_len = CMSG_LEN(sizeof(int)) } };
+	union control control = {
+		.head = { .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) }
+	};
 
 	if (fd >= 0) {
 		memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));

@@ -28,12 +28,12 @@ int feed_open(struct feed *f, const char *path);
 void feed_close(struct feed *f);
 
 /*
- * Send a block and wait for the answer. stated: the version the message says. sealed: whether the memfd is. Returns 0
- * if it is in force, 1 if it was refused, with why in f->error, -1 if something else went wrong.
+ * Send a block and wait for the answer. stated: the version the message says. sealed: whether the memfd is.
+ * Returns 0 if it is in force, 1 if it was refused, with why in f->error, -1 if something else went wrong.
  */
 int feed_snapshot(struct feed *f, const void *block, size_t size, __u64 stated, int sealed);
 
-/* Send any bytes as a message, with descriptor fd or -1, and wait for what becomes of it: 1 if the dataplane closed. */
+/* Send any bytes as a message, with descriptor fd or -1. Returns 1 if the dataplane closes the channel on it. */
 int feed_nonsense(struct feed *f, const void *message, size_t size, int fd);
 
 /* A counter over all workers; packets received by all. */

@@ -110,10 +110,13 @@ static int finish_fixture(struct reader *r)
 	answered = f->counter == COUNTER_ANSWERED_ARP || f->counter == COUNTER_ANSWERED_ND ||
 		f->counter == COUNTER_ANSWERED_ECHO;
 	if (forwarded != (f->backend >= 0) || answered != (f->answer != NULL))
-		return fail(r, "the fixture before this line: 'forwarded' goes with 'to', 'answered_...' with 'answer'",
+		return fail(r,
+			"the fixture before this line: 'forwarded' goes with 'to', 'answered_...' with 'answer'",
 			f->name);
-	f->out = forwarded ? FIXTURE_BACKEND : answered ? FIXTURE_ANSWER :
-		f->counter == COUNTER_TO_KERNEL ? FIXTURE_KERNEL : FIXTURE_NOTHING;
+	f->out = forwarded			  ? FIXTURE_BACKEND
+		: answered			  ? FIXTURE_ANSWER
+		: f->counter == COUNTER_TO_KERNEL ? FIXTURE_KERNEL
+						  : FIXTURE_NOTHING;
 	r->fixture = NULL;
 	return 0;
 }

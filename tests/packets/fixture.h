@@ -60,7 +60,7 @@ struct fixtures {
 int fixtures_load(struct fixtures *f, const char *path, const struct frame_name *names);
 void fixtures_free(struct fixtures *f);
 
-/* The frame that has to come out, for all but FIXTURE_NOTHING, into out (FRAME_TEXT_MAX bytes); returns its length. */
+/* Put the frame that has to come out (not of FIXTURE_NOTHING) into out, FRAME_TEXT_MAX bytes; returns its length. */
 size_t fixture_expected(const struct fixture *f, const struct mac *own, uint8_t *out);
 
 const char *fixture_counter_name(unsigned counter);

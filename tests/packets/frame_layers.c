@@ -47,7 +47,8 @@ static uint32_t sum_pseudo(const struct frame_text *t, const struct frame_layer 
 }
 
 /* Put the checksum of [l->start, end), on top of sum, at offset. */
-static void put_checksum(struct frame_text *t, const struct frame_layer *l, size_t offset, uint32_t sum, size_t end)
+static void put_checksum(
+	struct frame_text *t, const struct frame_layer *l, size_t offset, uint32_t sum, size_t end)
 {
 	uint8_t *header = t->data + l->start;
 
@@ -78,7 +79,8 @@ static void eth_add(struct frame_text *t, struct frame_words *w, struct frame_la
 	put16(frame_append(t, NULL, 2), frame_given(w, "type", l, GIVEN_NEXT));
 }
 
-static void eth_finish(struct frame_text *t, const struct frame_layer *l, const struct frame_layer *next, size_t end)
+static void eth_finish(
+	struct frame_text *t, const struct frame_layer *l, const struct frame_layer *next, size_t end)
 {
 	put_ethertype(t->data + l->start + 12, l, next);
 }
@@ -87,11 +89,13 @@ static void vlan_add(struct frame_text *t, struct frame_words *w, struct frame_l
 {
 	uint8_t *at = frame_append(t, NULL, 4);
 
-	put16(at, frame_number(w, "id", 0) | frame_number(w, "priority", 0) << 13 | frame_number(w, "dei", 0) << 12);
+	put16(at,
+		frame_number(w, "id", 0) | frame_number(w, "priority", 0) << 13 | frame_number(w, "dei", 0) << 12);
 	put16(at + 2, frame_given(w, "type", l, GIVEN_NEXT));
 }
 
-static void vlan_finish(struct frame_text *t, const struct frame_layer *l, const struct frame_layer *next, size_t end)
+static void vlan_finish(
+	struct frame_text *t, const struct frame_layer *l, const struct frame_layer *next, size_t end)
 {
 	put_ethertype(t->data + l->start + 2, l, next);
 }
@@ -111,15 +115,17 @@ static void ipv4_add(struct frame_text *t, struct frame_words *w, struct frame_l
 	ip[1] = (uint8_t)frame_number(w, "tos", 0);
 	put16(ip + 2, frame_given(w, "len", l, GIVEN_LEN));
 	put16(ip + 4, frame_number(w, "id", 0));
-	put16(ip + 6, frame_number(w, "df", 0) << 14 | frame_number(w, "more", 0) << 13 |
-		(frame_number(w, "offset", 0) / 8 & 0x1fff));
+	put16(ip + 6,
+		frame_number(w, "df", 0) << 14 | frame_number(w, "more", 0) << 13 |
+			(frame_number(w, "offset", 0) / 8 & 0x1fff));
 	ip[8] = (uint8_t)frame_number(w, "ttl", 64);
 	ip[9] = (uint8_t)frame_given(w, "proto", l, GIVEN_NEXT);
 	put16(ip + 10, frame_given(w, "check", l, GIVEN_CHECK));
 	t->odd_length |= l->given & GIVEN_LEN;
 }
 
-static void ipv4_finish(struct frame_text *t, const struct frame_layer *l, const struct frame_layer *next, size_t end)
+static void ipv4_finish(
+	struct frame_text *t, const struct frame_layer *l, const struct frame_layer *next, size_t end)
 {
 	uint8_t *ip = t->data + l->start;
 
@@ -133,7 +139,9 @@ static void ipv6_add(struct frame_text *t, struct frame_words *w, struct frame_l
 {
 	uint8_t *ip = frame_append(t, NULL, 40);
 
-	put32(ip, frame_number(w, "version", 6) << 28 | frame_number(w, "class", 0) << 20 | frame_number(w, "flow", 0));
+	put32(ip,
+		frame_number(w, "version", 6) << 28 | frame_number(w, "class", 0) << 20 |
+			frame_number(w, "flow", 0));
 	put16(ip + 4, frame_given(w, "len", l, GIVEN_LEN));
 	ip[6] = (uint8_t)frame_given(w, "next", l, GIVEN_NEXT);
 	ip[7] = (uint8_t)frame_number(w, "hops", 64);
@@ -142,7 +150,8 @@ static void ipv6_add(struct frame_text *t, struct frame_words *w, struct frame_l
 	t->odd_length |= l->given & GIVEN_LEN;
 }
 
-static void ipv6_finish(struct frame_text *t, const struct frame_layer *l, const struct frame_layer *next, size_t end)
+static void ipv6_finish(
+	struct frame_text *t, const struct frame_layer *l, const struct frame_layer *next, size_t end)
 {
 	uint8_t *ip = t->data + l->start;
 
@@ -151,7 +160,7 @@ static void ipv6_finish(struct frame_text *t, const struct frame_layer *l, const
 	put_protocol(ip + 6, l, next);
 }
 
-/* Hop-by-hop and destination options, padding (RFC 8200, 4.2) unless the text gives the bytes behind the first two. */
+/* Hop-by-hop and destination options, full of padding (RFC 8200, 4.2). */
 static void options_add(struct frame_text *t, struct frame_words *w, struct frame_layer *l)
 {
 	unsigned long size = frame_number(w, "size", 8), at = 2;
@@ -198,8 +207,8 @@ static void ah_add(struct frame_text *t, struct frame_words *w, struct frame_lay
 	ext[1] = (uint8_t)frame_number(w, "len", size / 4 - 2);
 }
 
-static void extension_finish(struct frame_text *t, const struct frame_layer *l, const struct frame_layer *next,
-	size_t end)
+static void extension_finish(
+	struct frame_text *t, const struct frame_layer *l, const struct frame_layer *next, size_t end)
 {
 	put_protocol(t->data + l->start, l, next);
 }
@@ -233,7 +242,8 @@ static void tcp_add(struct frame_text *t, struct frame_words *w, struct frame_la
 	put16(tcp + 16, frame_given(w, "check", l, GIVEN_CHECK));
 }
 
-static void tcp_finish(struct frame_text *t, const struct frame_layer *l, const struct frame_layer *next, size_t end)
+static void tcp_finish(
+	struct frame_text *t, const struct frame_layer *l, const struct frame_layer *next, size_t end)
 {
 	put_checksum(t, l, 16, sum_pseudo(t, l, 6, end - l->start), end);
 }
@@ -248,7 +258,8 @@ static void udp_add(struct frame_text *t, struct frame_words *w, struct frame_la
 	put16(udp + 6, frame_given(w, "check", l, GIVEN_CHECK));
 }
 
-static void udp_finish(struct frame_text *t, const struct frame_layer *l, const struct frame_layer *next, size_t end)
+static void udp_finish(
+	struct frame_text *t, const struct frame_layer *l, const struct frame_layer *next, size_t end)
 {
 	if (!(l->given & GIVEN_LEN))
 		put16(t->data + l->start + 4, end - l->start);
@@ -266,12 +277,14 @@ static void icmp_add(struct frame_text *t, struct frame_words *w, struct frame_l
 	put32(icmp + 4, frame_number(w, "rest", frame_number(w, "id", 0) << 16 | frame_number(w, "seq", 0)));
 }
 
-static void icmp_finish(struct frame_text *t, const struct frame_layer *l, const struct frame_layer *next, size_t end)
+static void icmp_finish(
+	struct frame_text *t, const struct frame_layer *l, const struct frame_layer *next, size_t end)
 {
 	put_checksum(t, l, 2, 0, end);
 }
 
-static void icmp6_finish(struct frame_text *t, const struct frame_layer *l, const struct frame_layer *next, size_t end)
+static void icmp6_finish(
+	struct frame_text *t, const struct frame_layer *l, const struct frame_layer *next, size_t end)
 {
 	put_checksum(t, l, 2, sum_pseudo(t, l, 58, end - l->start), end);
 }

@@ -78,8 +78,9 @@ struct mac frame_mac(struct frame_words *w, const char *key)
 	for (const struct frame_name *n = w->text->names; n && n->name; n++)
 		if (!strcmp(n->name, value))
 			return n->mac;
-	if (sscanf(value, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx%n", &mac.byte[0], &mac.byte[1], &mac.byte[2], &mac.byte[3],
-		    &mac.byte[4], &mac.byte[5], &used) != 6 || value[used])
+	if (sscanf(value, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx%n", &mac.byte[0], &mac.byte[1], &mac.byte[2],
+		    &mac.byte[3], &mac.byte[4], &mac.byte[5], &used) != 6 ||
+		value[used])
 		frame_fail(w->text, "%s=%s is neither a MAC address nor the name of one", key, value);
 	return mac;
 }
@@ -216,7 +217,8 @@ int frame_text_finish(struct frame_text *t)
 	/* From the inside out: an outer checksum may cover an inner one. */
 	for (int i = t->n_layers - 1; i >= 0; i--)
 		if (t->layer[i].kind->finish)
-			t->layer[i].kind->finish(t, &t->layer[i], i + 1 < t->n_layers ? &t->layer[i + 1] : NULL, t->len);
+			t->layer[i].kind->finish(
+				t, &t->layer[i], i + 1 < t->n_layers ? &t->layer[i + 1] : NULL, t->len);
 	t->content = t->len;
 	if (t->pad_to > t->len)
 		frame_append(t, NULL, t->pad_to - t->len);

@@ -77,7 +77,8 @@ static void check_flow(const struct world *w, const struct fixture *f)
 		return;
 	complain("another flow entry was left");
 	printf("  expected %s %s, got %s %s\n", setup_backend_name((unsigned)f->leaves.backend),
-		fixture_state_name(f->leaves.state), setup_backend_name((unsigned)backend), fixture_state_name(state));
+		fixture_state_name(f->leaves.state), setup_backend_name((unsigned)backend),
+		fixture_state_name(state));
 }
 
 static void prepare(struct world *w, const struct fixture *f)
@@ -136,8 +137,8 @@ static void run_truncated(struct world *w, const struct fixture *f)
 }
 
 /*
- * All fixtures in bursts of size n, in the order given, each counter the sum of theirs. Fixtures that need a flow entry
- * are left out, since flows that others have entered would be theirs; so are the entries left.
+ * All fixtures in bursts of size n, in the order given, each counter the sum of theirs. Fixtures that need a flow
+ * entry are left out, since flows that others have entered would be theirs; so are the entries left.
  */
 static void run_bursts(struct world *w, const struct fixtures *all, const size_t *order, size_t n)
 {

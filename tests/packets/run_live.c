@@ -6,9 +6,9 @@
  *	run_live SOCKET WIRE KERNEL FILE...
  *
  * SOCKET: dpdk.socket, with no shuntd connected. WIRE: the interface on the other side of the port. KERNEL: the
- * dataplane's kernel interface, which must be silent. Behind each frame go two whose end is known, one for the kernel and
- * one that is answered: what has not come out before those will not come out at all. So nothing is waited for
- * in vain, and one frame too many is seen.
+ * dataplane's kernel interface, which must be silent. Behind each frame go two whose end is known, one for the
+ * kernel and one that is answered: what has not come out before those will not come out at all. So nothing is
+ * waited for in vain, and one frame too many is seen.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -56,7 +56,7 @@ static void print_bytes(const char *title, const uint8_t *bytes, size_t len)
 	printf("%s\n", len > 160 ? " ..." : "");
 }
 
-/* An LLDP frame, for the kernel, with a number in it; and an ARP request for a VIP, from a MAC with that number. */
+/* An LLDP frame, for the kernel, with a number in it; an ARP request for a VIP, from a MAC with that number. */
 static size_t kernel_marker(uint8_t *frame, uint32_t number)
 {
 	memset(frame, 0, 60);
@@ -118,7 +118,8 @@ static int drain(uint32_t number)
 		return -1;
 	}
 	/* The answer to the marker has its MAC as the destination. */
-	if (!catch_until(wire, &from_wire, to_wire + 6, 0, 6) && !catch_until(kernel, &from_kernel, to_kernel + 6, 6, 6))
+	if (!catch_until(wire, &from_wire, to_wire + 6, 0, 6) &&
+		!catch_until(kernel, &from_kernel, to_kernel + 6, 6, 6))
 		return 0;
 	printf("frame %u of known end did not come out\n", number);
 	return -1;
@@ -136,7 +137,8 @@ static int pass_through(const struct fixture *f, uint32_t number)
 	return error ? -1 : drain(number);
 }
 
-static void check_caught(const struct caught *c, int wanted, const uint8_t *expected, size_t len, const char *where)
+static void check_caught(
+	const struct caught *c, int wanted, const uint8_t *expected, size_t len, const char *where)
 {
 	char line[96];
 
@@ -189,7 +191,8 @@ static void check_flow(const struct fixture *f)
 		return;
 	complain("another flow entry was left");
 	printf("  expected %s %s, got %s %s\n", setup_backend_name((unsigned)f->leaves.backend),
-		fixture_state_name(f->leaves.state), setup_backend_name((unsigned)backend), fixture_state_name(state));
+		fixture_state_name(f->leaves.state), setup_backend_name((unsigned)backend),
+		fixture_state_name(state));
 }
 
 static void run(const struct fixture *f, uint32_t number)
@@ -219,7 +222,8 @@ static void run(const struct fixture *f, uint32_t number)
 		complain("given up");
 		exit(EXIT_FAILURE);
 	}
-	check_caught(&from_wire, f->out == FIXTURE_BACKEND || f->out == FIXTURE_ANSWER, expected, len, "on the wire");
+	check_caught(
+		&from_wire, f->out == FIXTURE_BACKEND || f->out == FIXTURE_ANSWER, expected, len, "on the wire");
 	check_caught(&from_kernel, f->out == FIXTURE_KERNEL && kernel_shows(f), expected, len, "to the kernel");
 	check_counters(f, received);
 	check_flow(f);
@@ -298,7 +302,8 @@ static int start(const char *socket_path)
 	if (feed_open(&feed, socket_path))
 		return -1;
 	if (!feed.flows || feed.hello.snapshot_version != version || world_open(&world, snapshot, 0)) {
-		snprintf(feed.error, sizeof(feed.error), "the snapshot is not in force, or there is no flow table");
+		snprintf(
+			feed.error, sizeof(feed.error), "the snapshot is not in force, or there is no flow table");
 		return -1;
 	}
 	world.tables.buckets = feed_buckets(&feed);

@@ -142,8 +142,8 @@ static void put_slots(const struct snapshot_header *h, __u16 *slots, unsigned po
 
 	for (unsigned i = 0; i < SETUP_BACKENDS; i++)
 		if (backends[i].pool == pool && backends[i].in_slots)
-			maglev_member_init(&members[n++], h->hash_key, address(backends[i].address), (__u16)i, 100,
-				n_slots);
+			maglev_member_init(
+				&members[n++], h->hash_key, address(backends[i].address), (__u16)i, 100, n_slots);
 	if (scheduler == SCHEDULER_ROUND_ROBIN)
 		round_robin_build(slots, n_slots, members, n, scratch);
 	else
@@ -175,7 +175,10 @@ static void put_vips(struct snapshot_header *h, struct snapshot_vip *index, cons
 			.slot_count = pool->slot_count,
 		};
 		struct snapshot_vip of_address = {
-			.addr = entry.addr, .flags = flags, .vip = SNAPSHOT_NONE, .pool = SNAPSHOT_NONE,
+			.addr = entry.addr,
+			.flags = flags,
+			.vip = SNAPSHOT_NONE,
+			.pool = SNAPSHOT_NONE,
 		};
 
 		put_vip(h, index, &entry);
@@ -184,8 +187,8 @@ static void put_vips(struct snapshot_header *h, struct snapshot_vip *index, cons
 	}
 }
 
-void *setup_snapshot_with(const struct mac *own, __u64 version, enum scheduler scheduler, __u32 n_slots,
-	size_t *size)
+void *setup_snapshot_with(
+	const struct mac *own, __u64 version, enum scheduler scheduler, __u32 n_slots, size_t *size)
 {
 	struct maglev_scratch *scratch = malloc(sizeof(*scratch));
 	struct snapshot_header head, *h = NULL;

@@ -74,8 +74,9 @@ long wire_receive(int fd, uint8_t *frame, size_t size, int wait_ms)
 {
 	char control[CMSG_SPACE(sizeof(struct tpacket_auxdata))] __attribute__((aligned(8)));
 	struct iovec part = { frame, size };
-	struct msghdr m = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
-		.msg_controllen = sizeof(control) };
+	struct msghdr m = {
+		.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
+	};
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	ssize_t n;
 

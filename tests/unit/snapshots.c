@@ -46,8 +46,8 @@ static int put_slots(const struct snapshot_header *h, __u16 *slots, const struct
 		abort();
 	for (__u32 i = 0; i < pool->n; i++)
 		if (weight_of(pool, i) && flags_of(pool, i) & BACKEND_UP)
-			maglev_member_init(&members[n++], h->hash_key, addr_from_ipv4(core_be32(0x0a000001 + i)), (__u16)i,
-				weight_of(pool, i), (__u32)h->n_slots);
+			maglev_member_init(&members[n++], h->hash_key, addr_from_ipv4(core_be32(0x0a000001 + i)),
+				(__u16)i, weight_of(pool, i), (__u32)h->n_slots);
 	if (pool->scheduler == SCHEDULER_ROUND_ROBIN)
 		round_robin_build(slots, (__u32)h->n_slots, members, n, scratch);
 	else
@@ -113,11 +113,14 @@ void *test_snapshot(const struct test_pool *pool, size_t *size)
 	((struct snapshot_port *)((char *)h + h->ports_off))->mac = test_own;
 	slot_count = put_slots(h, (__u16 *)((char *)h + h->slots_off), pool) ? (__u32)h->n_slots : 0;
 	pools = (struct snapshot_pool *)((char *)h + h->pools_off);
-	pools[0] = (struct snapshot_pool){ .slot_count = slot_count, .scheduler = (__u8)pool->scheduler, .used = 1 };
+	pools[0] =
+		(struct snapshot_pool){ .slot_count = slot_count, .scheduler = (__u8)pool->scheduler, .used = 1 };
 	backends = (struct snapshot_backend *)((char *)h + h->backends_off);
 	for (__u32 i = 0; i < pool->n; i++)
-		backends[i] = (struct snapshot_backend){ .dst = test_backend_mac(i), .src = test_own,
-			.weight = weight_of(pool, i), .flags = BACKEND_USED | flags_of(pool, i) };
+		backends[i] = (struct snapshot_backend){ .dst = test_backend_mac(i),
+			.src = test_own,
+			.weight = weight_of(pool, i),
+			.flags = BACKEND_USED | flags_of(pool, i) };
 	index = (struct snapshot_vip *)((char *)h + h->vips_off);
 	put_vip(h, index, "192.0.2.80", 80, PROTO_TCP, 0, slot_count, pool->scheduler);
 	put_vip(h, index, "192.0.2.80", 53, PROTO_UDP, 1, slot_count, pool->scheduler);
@@ -138,7 +141,9 @@ void test_seal(void *block, size_t size)
 
 static void put_ipv4(uint8_t *frame, uint32_t client, uint8_t proto)
 {
-	struct eth_header eth = { .dst = test_own, .src = { { 0x02, 0, 0, 0, 0, 1 } }, .type = core_be16(ETHERTYPE_IPV4) };
+	struct eth_header eth = {
+		.dst = test_own, .src = { { 0x02, 0, 0, 0, 0, 1 } }, .type = core_be16(ETHERTYPE_IPV4)
+	};
 	struct ipv4_header ip = {
 		.version_ihl = 0x45,
 		.total_len = core_be16(TEST_FRAME - ETH_LEN),

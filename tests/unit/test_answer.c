@@ -45,8 +45,8 @@ static struct frame frame_of(uint8_t *bytes, size_t len)
 /* A ping with size bytes behind its header, checksums right. */
 static size_t ping4(uint8_t *frame, uint32_t id_seq, const uint8_t *data, size_t size)
 {
-	static const uint8_t head[] = { 2, 0, 0, 0, 0, 0xaa, 2, 0, 0, 0, 0, 1, 8, 0, 0x45, 0, 0, 0, 0, 0, 0, 0, 63, 1, 0, 0,
-		198, 51, 100, 2, 192, 0, 2, 80, 8, 0, 0, 0 };
+	static const uint8_t head[] = { 2, 0, 0, 0, 0, 0xaa, 2, 0, 0, 0, 0, 1, 8, 0, 0x45, 0, 0, 0, 0, 0, 0, 0, 63,
+		1, 0, 0, 198, 51, 100, 2, 192, 0, 2, 80, 8, 0, 0, 0 };
 
 	memcpy(frame, head, sizeof(head));
 	put16(frame + 16, (uint32_t)(28 + size));
@@ -113,7 +113,8 @@ static void echo4_every_checksum(void)
 			put16(data, value);
 			len = ping4(frame, id_seq[i], data, 2);
 			answer(frame, len);
-			if (frame[V4] != 0 || sum(0, frame + V4, len - V4) != 0xffff || sum(0, frame + 14, 20) != 0xffff)
+			if (frame[V4] != 0 || sum(0, frame + V4, len - V4) != 0xffff ||
+				sum(0, frame + 14, 20) != 0xffff)
 				CU_FAIL_FATAL("a receiver would refuse it");
 			check = (uint16_t)(frame[V4 + 2] << 8 | frame[V4 + 3]);
 			put16(frame + V4 + 2, 0);
@@ -139,7 +140,8 @@ static void echo6_every_checksum(void)
 		put16(data, value);
 		len = ping6(frame, 0, data, 2);
 		answer(frame, len);
-		if (frame[V6] != 129 || frame[21] != 64 || sum(pseudo(frame, len - V6), frame + V6, len - V6) != 0xffff)
+		if (frame[V6] != 129 || frame[21] != 64 ||
+			sum(pseudo(frame, len - V6), frame + V6, len - V6) != 0xffff)
 			CU_FAIL_FATAL("a receiver would refuse it");
 		check = (uint32_t)(frame[V6 + 2] << 8 | frame[V6 + 3]);
 		put16(frame + V6 + 2, 0);
@@ -235,7 +237,7 @@ static void advertisement_checksums(void)
 	}
 }
 
-/* room bytes of memory, filled from bytes as far as those go. Not inlined: gcc would warn of sizes it can't bound. */
+/* room bytes of memory, filled from bytes as far as those go. Not inlined: gcc would warn of sizes out of bounds. */
 __attribute__((noinline)) static uint8_t *cut(const uint8_t *bytes, size_t len, size_t room)
 {
 	uint8_t *copy = malloc(room);
@@ -271,7 +273,8 @@ static void check_no_room(__u32 action, const uint8_t *request, size_t len, size
 
 static void no_room(void)
 {
-	static const uint8_t arp[42] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 8, 6, 0, 1, 8, 0, 6, 4, 0, 1 };
+	static const uint8_t arp[42] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 8, 6, 0, 1, 8, 0, 6,
+		4, 0, 1 };
 	uint8_t request[128];
 	size_t len = solicitation(request, unit_addr("2001:db8:a::1"), unit_addr("2001:db8::80"));
 

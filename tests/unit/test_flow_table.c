@@ -21,8 +21,9 @@ static struct flow_place nth_place(__u64 i, __u32 n_buckets)
 {
 	struct addr src = addr_from_ipv4(core_be32(0x0a000000u + (__u32)(i >> 14)));
 
-	return flow_place(flow_hash(key, src, unit_addr("192.0.2.80"), core_be16((__u16)(i & 0x3fff)), core_be16(80), 6),
-		7, n_buckets);
+	return flow_place(
+		flow_hash(key, src, unit_addr("192.0.2.80"), core_be16((__u16)(i & 0x3fff)), core_be16(80), 6), 7,
+		n_buckets);
 }
 
 static void open_world(struct world *w, __u32 n_buckets)
@@ -89,7 +90,8 @@ static void alive(void)
 
 			CU_ASSERT(flow_word_alive(word, clocks[c], timeout));
 			CU_ASSERT(flow_word_alive(word, (clocks[c] + timeout[state]) & FLOW_TICK_MASK, timeout));
-			CU_ASSERT_FALSE(flow_word_alive(word, (clocks[c] + timeout[state] + 1) & FLOW_TICK_MASK, timeout));
+			CU_ASSERT_FALSE(
+				flow_word_alive(word, (clocks[c] + timeout[state] + 1) & FLOW_TICK_MASK, timeout));
 		}
 	CU_ASSERT_FALSE(flow_word_alive(0, 0, timeout));
 	CU_ASSERT_FALSE(flow_word_alive(flow_word(0x1ffffffff, 3, FLOW_NONE, 0), 0, timeout));
@@ -137,14 +139,16 @@ static __u64 fill(struct world *w, __u64 n, __u32 state)
 		/* Two flows with one fingerprint are one to the table. */
 		if (flow_find(&w->tables, &p, -1, &word))
 			continue;
-		entered[i] = !flow_insert(&w->tables, &p, flow_word(p.tag, (__u32)(i & 0xffff), state, w->tables.tick));
+		entered[i] =
+			!flow_insert(&w->tables, &p, flow_word(p.tag, (__u32)(i & 0xffff), state, w->tables.tick));
 		refused += !entered[i];
 	}
 	for (__u64 i = 0; i < n; i++) {
 		struct flow_place p = nth_place(i, w->tables.n_buckets);
 		__u64 word;
 
-		if (entered[i] && (!flow_find(&w->tables, &p, -1, &word) || flow_word_backend(word) != (i & 0xffff)))
+		if (entered[i] &&
+			(!flow_find(&w->tables, &p, -1, &word) || flow_word_backend(word) != (i & 0xffff)))
 			wrong++;
 	}
 	CU_ASSERT_EQUAL(wrong, 0);
@@ -192,7 +196,8 @@ static void fill_place(struct world *w, const struct flow_place *place, __u32 st
 {
 	for (int b = 0; b < 2; b++)
 		for (__u32 i = 0; i < FLOW_BUCKET_WORDS; i++)
-			w->buckets[place->bucket[b]].word[i] = flow_word(0x100000000ULL + i, 1, state, w->tables.tick);
+			w->buckets[place->bucket[b]].word[i] =
+				flow_word(0x100000000ULL + i, 1, state, w->tables.tick);
 }
 
 static struct flow_place new_place(const struct world *w)
@@ -212,8 +217,8 @@ static void who_gives_way(void)
 	static const struct {
 		__u32 state;
 		int gives_way;
-	} states[] = { { FLOW_SYN, 1 }, { FLOW_UDP_NEW, 1 }, { FLOW_RESET, 1 }, { FLOW_ESTABLISHED, 0 }, { FLOW_FIN, 0 },
-		{ FLOW_UDP, 0 } };
+	} states[] = { { FLOW_SYN, 1 }, { FLOW_UDP_NEW, 1 }, { FLOW_RESET, 1 }, { FLOW_ESTABLISHED, 0 },
+		{ FLOW_FIN, 0 }, { FLOW_UDP, 0 } };
 	struct world w;
 
 	open_world(&w, 16);
@@ -242,10 +247,10 @@ static void who_gives_way_first(void)
 		__u64 *odd = &w.buckets[p.bucket[i / FLOW_BUCKET_WORDS]].word[i % FLOW_BUCKET_WORDS];
 		__u32 tick = w.tables.tick;
 		__u64 candidates[] = {
-			0,                                                             /* free */
-			flow_word(3, 1, FLOW_ESTABLISHED, tick - 226),                 /* dead */
+			0,					       /* free */
+			flow_word(3, 1, FLOW_ESTABLISHED, tick - 226), /* dead */
 			flow_word(3, 1, FLOW_RESET, tick),
-			flow_word(3, 1, FLOW_SYN, tick - 1),                           /* an older half-open one */
+			flow_word(3, 1, FLOW_SYN, tick - 1), /* an older half-open one */
 			flow_word(3, 1, FLOW_UDP_NEW, tick - 15),
 		};
 

@@ -256,7 +256,7 @@ static void leaving_backend_moves_its_own_flows(void)
 	world_close(&w);
 }
 
-/* One of a hundred fails its checks: its established flows stay with it, new ones and second tries don't go there. */
+/* One of a hundred fails its checks: its established flows stay, new ones and second tries don't go there. */
 static void backend_down_keeps_established(void)
 {
 	struct test_pool pool = pool_of(SCHEDULER_MAGLEV, 100);
@@ -354,7 +354,8 @@ static void ageing(void)
 				for (int i = 0; i < 3 && histories[h].flags[i]; i++)
 					CU_ASSERT_EQUAL(send_nth(&w, flow, histories[h].flags[i]), 0);
 				world_publish(&w, test_snapshot(&two, NULL));
-				w.tables.tick = (clocks[c] + w.tables.header->timeout[histories[h].state] + (__u32)late) &
+				w.tables.tick =
+					(clocks[c] + w.tables.header->timeout[histories[h].state] + (__u32)late) &
 					FLOW_TICK_MASK;
 				CU_ASSERT_EQUAL(send_nth(&w, flow, TCP_ACK), late);
 			}

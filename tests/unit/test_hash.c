@@ -13,7 +13,8 @@ static void flow_golden(void)
 	for (size_t i = 0; i < UNIT_COUNT(flow_vectors); i++) {
 		const struct flow_vector *v = &flow_vectors[i];
 
-		CU_ASSERT_EQUAL(flow_hash(v->key, v->src, v->dst, core_be16(v->sport), core_be16(v->dport), v->proto),
+		CU_ASSERT_EQUAL(
+			flow_hash(v->key, v->src, v->dst, core_be16(v->sport), core_be16(v->dport), v->proto),
 			v->hash);
 	}
 }
@@ -21,7 +22,8 @@ static void flow_golden(void)
 static void source_golden(void)
 {
 	for (size_t i = 0; i < UNIT_COUNT(source_vectors); i++)
-		CU_ASSERT_EQUAL(source_hash(source_vectors[i].key, source_vectors[i].address), source_vectors[i].hash);
+		CU_ASSERT_EQUAL(
+			source_hash(source_vectors[i].key, source_vectors[i].address), source_vectors[i].hash);
 }
 
 static void key_check_golden(void)

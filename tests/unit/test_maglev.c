@@ -32,8 +32,8 @@ static __u32 add_members(__u32 n, __u16 (*weight)(__u32 i), __u32 n_slots)
 
 	for (__u32 i = 0; i < n; i++)
 		if (weight(i))
-			maglev_member_init(&members[used++], key, nth(unit_addr("10.0.0.1"), i), (__u16)i, weight(i),
-				n_slots);
+			maglev_member_init(&members[used++], key, nth(unit_addr("10.0.0.1"), i), (__u16)i,
+				weight(i), n_slots);
 	return used;
 }
 
@@ -66,10 +66,10 @@ static void golden(void)
 		const struct slots_vector *v = &slots_vectors[i];
 
 		for (__u32 m = 0; m < v->n_members; m++)
-			maglev_member_init(&members[m], v->key, nth(v->first, m), (__u16)m, v->weight[m % v->n_weights],
-				v->n_slots);
-		(v->maglev ? (build *)maglev_build : (build *)round_robin_build)(before, v->n_slots, members,
-			v->n_members, &scratch);
+			maglev_member_init(&members[m], v->key, nth(v->first, m), (__u16)m,
+				v->weight[m % v->n_weights], v->n_slots);
+		(v->maglev ? (build *)maglev_build : (build *)round_robin_build)(
+			before, v->n_slots, members, v->n_members, &scratch);
 		CU_ASSERT_EQUAL(memcmp(before, v->slots, sizeof(v->slots)), 0);
 		CU_ASSERT_EQUAL(unit_digest(before, v->n_slots * sizeof(__u16)), v->digest);
 	}
@@ -265,7 +265,8 @@ static void weight_change_moves_little(void)
 	fill(before, 10, equal);
 	fill(after, 10, one_lighter);
 	moves = moved(before, after, one_lighter, &needless);
-	unit_note("moved %.2f %%, at least %.2f %% had to", moves * 100.0 / MAGLEV_SLOTS, owed * 100.0 / MAGLEV_SLOTS);
+	unit_note("moved %.2f %%, at least %.2f %% had to", moves * 100.0 / MAGLEV_SLOTS,
+		owed * 100.0 / MAGLEV_SLOTS);
 	CU_ASSERT(moves >= owed);
 	CU_ASSERT(moves < owed + MAGLEV_SLOTS / 33);
 }
@@ -291,7 +292,8 @@ static void what_the_table_rests_on(void)
 	CU_ASSERT_EQUAL(differ, 0);
 
 	for (__u32 i = 0; i < n; i++)
-		maglev_member_init(&members[n - 1 - i], key, nth(unit_addr("10.0.0.1"), i), (__u16)i, 100, MAGLEV_SLOTS);
+		maglev_member_init(
+			&members[n - 1 - i], key, nth(unit_addr("10.0.0.1"), i), (__u16)i, 100, MAGLEV_SLOTS);
 	maglev_build(after, MAGLEV_SLOTS, members, n, &scratch);
 	for (__u32 i = 0; i < MAGLEV_SLOTS; i++)
 		differ += before[i] != after[i];
@@ -309,7 +311,8 @@ static void small_tables(void)
 		for (__u32 n = 1; n <= 10; n++) {
 			maglev_build(before, sizes[s], members, add_members(n, one_to_four, sizes[s]), &scratch);
 			count(before, sizes[s], n);
-			round_robin_build(before, sizes[s], members, add_members(n, one_to_four, sizes[s]), &scratch);
+			round_robin_build(
+				before, sizes[s], members, add_members(n, one_to_four, sizes[s]), &scratch);
 			count(before, sizes[s], n);
 		}
 }

@@ -220,15 +220,19 @@ static void protocols(void)
 		add("ipv4 src=198.51.100.2 dst=192.0.2.80 proto=%d", proto);
 		add("data len=64 fill=0");
 		p = parse();
-		CU_ASSERT_EQUAL(p.kind, proto == PROTO_TCP || proto == PROTO_UDP ? PACKET_FLOW :
-			proto == PROTO_ICMP ? PACKET_ICMP : PACKET_OTHER);
+		CU_ASSERT_EQUAL(p.kind,
+			proto == PROTO_TCP || proto == PROTO_UDP ? PACKET_FLOW
+				: proto == PROTO_ICMP		 ? PACKET_ICMP
+								 : PACKET_OTHER);
 		begin(0);
 		add("ipv6 src=2001:db8:1::2 dst=2001:db8::80 next=%d", proto);
 		add("data len=64 fill=59");
 		p = parse();
 		if (!v6_ext)
-			CU_ASSERT_EQUAL(p.kind, proto == PROTO_TCP || proto == PROTO_UDP ? PACKET_FLOW :
-				proto == PROTO_ICMPV6 ? PACKET_ICMP : PACKET_OTHER);
+			CU_ASSERT_EQUAL(p.kind,
+				proto == PROTO_TCP || proto == PROTO_UDP ? PACKET_FLOW
+					: proto == PROTO_ICMPV6		 ? PACKET_ICMP
+									 : PACKET_OTHER);
 	}
 }
 
@@ -238,8 +242,8 @@ static void ethertypes(void)
 	for (int type = 0; type < 65536; type++) {
 		struct packet p;
 
-		if (type == ETHERTYPE_IPV4 || type == ETHERTYPE_IPV6 || type == ETHERTYPE_ARP || type == ETHERTYPE_VLAN ||
-			type == ETHERTYPE_QINQ)
+		if (type == ETHERTYPE_IPV4 || type == ETHERTYPE_IPV6 || type == ETHERTYPE_ARP ||
+			type == ETHERTYPE_VLAN || type == ETHERTYPE_QINQ)
 			continue;
 		frame_text_begin(&text, no_names);
 		add("eth dst=02:00:00:00:00:aa src=02:00:00:00:00:01 type=%d", type);

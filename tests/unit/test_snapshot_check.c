@@ -21,7 +21,7 @@ static __u8 one_of_each(__u32 i)
 	return flags[i % 4];
 }
 
-static const struct test_pool small = { .scheduler = SCHEDULER_MAGLEV, .n = 4, .n_slots = SLOTS, .flags = one_of_each };
+static const struct test_pool small = { SCHEDULER_MAGLEV, .n = 4, .n_slots = SLOTS, .flags = one_of_each };
 
 /* A copy of its own, of exactly the block's size and 64-byte aligned as mapped memory is. */
 static void *copy_of(const void *block, size_t size)
@@ -84,6 +84,8 @@ static size_t offset_of(const struct snapshot_header *h, enum table table)
 	return h->vips_off + i * sizeof(*vips);
 }
 
+/* One fault a line: */
+/* clang-format off */
 #define FIELD(table, type, field, value, what) \
 	{ table, offsetof(type, field), sizeof(((type *)0)->field), value, what }
 #define HEADER_FIELD(field, value, what) FIELD(HEADER, struct snapshot_header, field, value, what)
@@ -204,6 +206,8 @@ static const struct {
 	{ SLOT, 2 * (SLOTS - 1), 2, 3, "slot's backend" }, /* disabled */
 };
 
+/* clang-format on */
+
 /* Each field with a wrong value: refused for its checksum; and for the right reason when that is made good. */
 static void every_field(void)
 {
@@ -222,7 +226,8 @@ static void every_field(void)
 		test_seal(copy, size);
 		refused = check(copy, size, &fault);
 		if (!refused || !strstr(fault.what, faults[i].what))
-			unit_note("line %zu of the list: %s, not %s", i + 1, refused ? fault.what : "accepted", faults[i].what);
+			unit_note("line %zu of the list: %s, not %s", i + 1, refused ? fault.what : "accepted",
+				faults[i].what);
 		CU_ASSERT_EQUAL(refused, -1);
 		if (refused)
 			CU_ASSERT_PTR_NOT_NULL(strstr(fault.what, faults[i].what));

@@ -194,7 +194,8 @@ static void *take_over(void *argument)
 
 		do {
 			old = *(volatile __u64 *)place;
-		} while (__sync_val_compare_and_swap(place, old, flow_word(i, 1, FLOW_ESTABLISHED, t->tick)) != old);
+		} while (__sync_val_compare_and_swap(place, old, flow_word(i, 1, FLOW_ESTABLISHED, t->tick)) !=
+			old);
 	}
 	return NULL;
 }

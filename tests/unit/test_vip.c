@@ -25,7 +25,9 @@ static void clear(__u32 size)
 
 static int insert(struct addr a, __u16 port, __u8 proto, __u16 vip)
 {
-	struct snapshot_vip e = { .addr = a, .port = core_be16(port), .proto = proto, .flags = VIP_USED, .vip = vip };
+	struct snapshot_vip e = {
+		.addr = a, .port = core_be16(port), .proto = proto, .flags = VIP_USED, .vip = vip
+	};
 	int steps = vip_index_insert(entries, header.vip_index_size, &e);
 
 	if (steps > (int)header.vip_index_probe)
