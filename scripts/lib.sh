@@ -80,13 +80,14 @@ spawned_pid() { # FILE
 	[[ $(process_start "$pid") == "$start" ]] && echo "$pid"
 }
 
-# End the process of a file written by spawn, asking first, and forget it.
+# End the process of a file written by spawn with its children, asking first, and forget it. It leads a process
+# group of its own, which is what is asked.
 spawned_end() { # FILE [SIGNAL]
 	local pid
 
 	if pid=$(spawned_pid "$1"); then
-		kill -"${2:-TERM}" "$pid" 2>/dev/null || true
-		until_true 5 spawned_gone "$1" || kill -KILL "$pid" 2>/dev/null || true
+		kill -"${2:-TERM}" -- "-$pid" 2>/dev/null || true
+		until_true 5 spawned_gone "$1" || kill -KILL -- "-$pid" 2>/dev/null || true
 		until_true 5 spawned_gone "$1" || true
 	fi
 	rm -f "$1"

@@ -46,7 +46,7 @@ ip -n "${prefix}lb" route add default via 10.0.0.13 dev shunt0 onlink table 77 p
 sed -i '/address = "10.0.0.1[13]"/d; s/address = "10.0.0.12"; },/address = "10.0.0.12"; }/' "$run/shunt.conf"
 lab start shuntd
 await 10 "every backend is up" all_up
-is "there are" "$(counts)" "4 rules, 4 routes"
+await 3 "what the smaller one needs is there, and no more" counts_are "4 rules, 4 routes"
 [[ $(ip -n "${prefix}lb" rule) == *"proto 84"* ]] || fail "a rule of somebody else is gone"
 [[ -n $(ip -n "${prefix}lb" route show table 77) ]] || fail "a route of somebody else is gone"
 ip -n "${prefix}lb" rule del fwmark 0x77 lookup 77 protocol 84
