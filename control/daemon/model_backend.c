@@ -362,17 +362,26 @@ int model_backend_add(struct model *model, const char *pool_name, struct addr ad
 	return 0;
 }
 
-int model_backend_del(struct model *model, const char *pool_name, struct addr address, struct error *error)
+/* The backend of a pool by name, or -errno. */
+static int find_backend(struct model *model, const char *pool_name, struct addr address, struct backend **backend,
+	struct error *error)
 {
-	struct backend *backend;
 	struct pool *pool;
 	int err = find_pool(model, pool_name, &pool, error);
 
 	if (err)
 		return err;
-	backend = model_backend_find(pool, address);
-	if (!backend)
-		return no_backend(pool, address, error);
+	*backend = model_backend_find(pool, address);
+	return *backend ? 0 : no_backend(pool, address, error);
+}
+
+int model_backend_del(struct model *model, const char *pool_name, struct addr address, struct error *error)
+{
+	struct backend *backend;
+	int err = find_backend(model, pool_name, address, &backend, error);
+
+	if (err)
+		return err;
 	model_backend_retire(model, backend);
 	model->generation++;
 	return 0;
@@ -382,14 +391,10 @@ int model_backend_set(struct model *model, const char *pool_name, struct addr ad
 	struct error *error)
 {
 	struct backend *backend;
-	struct pool *pool;
-	int err = find_pool(model, pool_name, &pool, error);
+	int err = find_backend(model, pool_name, address, &backend, error);
 
 	if (err)
 		return err;
-	backend = model_backend_find(pool, address);
-	if (!backend)
-		return no_backend(pool, address, error);
 	if (backend->weight != weight) {
 		model_backend_set_weight(model, backend, weight);
 		model->generation++;

@@ -5,6 +5,7 @@
  *
  *   packet_parse()    what the packet is (parse.h)
  *   forward_begin()   find the VIP; a verdict if that already decides
+ *   forward_hash()    the flow's hash
  *   forward_place()   from the flow's hash to its place in the flow table
  *   forward_probe()   look for the flow in its first bucket
  *   forward_finish()  the backend: of the flow, or a new one; writes the frame's MAC addresses
