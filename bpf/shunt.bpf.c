@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The XDP program: a body around the forwarding core. What is a VIP's is forwarded, answered or dropped
+ * here, all else passes to the kernel. One program for native and generic mode.
+ */
+#include "xdp_tables.h"
+
+#include "forward.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP);
+	__uint(max_entries, SNAPSHOT_MAX_PORTS);
+	__type(key, __u32);
+	__type(value, __u32);
+} out SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_XSKMAP);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} xsks SEC(".maps");
+
+core_inline struct frame frame_of(struct xdp_md *ctx)
+{
+	struct frame f = { (__u8 *)(long)ctx->data, (__u8 *)(long)ctx->data_end, 0, 0 };
+
+	f.len = sizes.frags ? (__u32)bpf_xdp_get_buff_len(ctx) : (__u32)(f.end - f.data);
+	return f;
+}
+
+/* What flow() returns for a packet that is no flow's of a VIP. */
+#define NO_FLOW (-1)
+
+/*
+ * A packet of a VIP's flow, to the backend it goes to. Returns the XDP action, or NO_FLOW. Counts the packet as
+ * received in either case.
+ */
+__attribute__((noinline)) int flow(struct xdp_md *ctx, const struct packet *p)
+{
+	struct frame f = frame_of(ctx);
+	struct verdict v = { 0 };
+	struct tables t;
+	struct lookup l;
+	int action = XDP_DROP, none = tables_open(&t);
+
+	t.cpu->received++;
+	if (!p || none) {
+		tables_count(&t, COUNTER_TO_KERNEL);
+		return XDP_PASS;
+	}
+	switch (forward_match(&t, &f, p, (void *)0, &l, &v)) {
+	case MATCH_OTHER:
+		return NO_FLOW;
+	case MATCH_VERDICT:
+		tables_count(&t, v.counter);
+		return XDP_DROP;
+	default:
+		break;
+	}
+	forward_hash(&t, p, &l);
+	forward_place(&t, &l);
+	l.index = -1;
+	forward_finish(&t, &f, &l, &v);
+	if (v.action == ACTION_TO_BACKEND) {
+		forward_account(&t, &v, f.len);
+		action = v.port == f.port ? XDP_TX : (int)bpf_redirect_map(&out, v.port, XDP_DROP);
+		if (action == XDP_DROP)
+			v.counter = COUNTER_DROP_TX_FULL;
+	}
+	tables_count(&t, v.counter);
+	return action;
+}
+
+/* The verdict on what is no flow's packet: its action, and its counter in the byte above. */
+__attribute__((noinline)) int other(struct xdp_md *ctx, const struct packet *p)
+{
+	struct frame f = frame_of(ctx);
+	struct verdict v = { 0 };
+	struct tables t;
+
+	if (!p || tables_open(&t))
+		return ACTION_TO_KERNEL | COUNTER_TO_KERNEL << 8;
+	forward_other(&t, &f, p, &v);
+	return v.action | v.counter << 8;
+}
+
+/*
+ * Write an answer over the request and make the frame as long as it is. Returns 0, or -1 if it can't be. The
+ * packet's offsets are bounded here as the verifier has not seen where they come from.
+ */
+__attribute__((noinline)) int answer(struct xdp_md *ctx, const struct packet *p, __u32 action)
+{
+	struct frame f = frame_of(ctx);
+	struct packet bounded;
+	struct tables t;
+	__u32 length;
+
+	if (!p || tables_open(&t) || p->l3 > ETH_LEN + PARSE_MAX_VLAN * sizeof(struct vlan_tag) || p->l4 > 16384)
+		return -1;
+	bounded = *p;
+	length = answer_length(action, &f, &bounded);
+	if (length != f.len && bpf_xdp_adjust_tail(ctx, (int)(length - f.len)))
+		return -1;
+	f = frame_of(ctx);
+	return answer_write(action, &f, &bounded, tables_port(&t, f.port)->mac);
+}
+
+__attribute__((noinline)) int count(__u32 counter)
+{
+	struct tables t;
+
+	tables_open(&t);
+	tables_count(&t, counter);
+	return 0;
+}
+
+SEC("xdp")
+int shunt_xdp(struct xdp_md *ctx)
+{
+	struct frame f = frame_of(ctx);
+	struct packet p;
+	__u32 verdict, counter;
+	int action;
+
+	packet_parse(&f, &p);
+	action = flow(ctx, &p);
+	if (core_likely(action != NO_FLOW))
+		return action;
+	verdict = (__u32)other(ctx, &p);
+	counter = verdict >> 8;
+	switch (verdict & 0xff) {
+	case ACTION_TO_KERNEL:
+		action = XDP_PASS;
+		break;
+	case ACTION_DROP:
+		action = XDP_DROP;
+		break;
+	default:
+		action = XDP_TX;
+		if (answer(ctx, &p, verdict & 0xff)) {
+			action = XDP_DROP;
+			counter = COUNTER_DROP_NO_ROOM;
+		}
+	}
+	count(counter);
+	return action;
+}
+
+char license_of_program[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The whole contract between the XDP program (shunt.bpf.c) and shuntd: what lies in its maps, who writes
+ * what, and what is set before it is loaded. Both compile this file.
+ *
+ * Maps (all ARRAYs here can be mapped by shuntd, so that nothing of it needs a system call):
+ *
+ *	.data.control  struct xdp_control: identity, which snapshot is in force, and of each the hot part
+ *	.bss           struct xdp_cpu[XDP_MAX_CPUS]: each CPU's counters
+ *	snapshot       lines of XDP_LINE bytes, max_entries = 2 * half_lines: two halves, each with room for one
+ *	               snapshot block as snapshot.h lays it out. Half h begins at line h * half_lines.
+ *	flows          lines of XDP_LINE bytes, max_entries = XDP_FLOW_HEADER_LINES + n_buckets: byte for byte the
+ *	               flow table file of flow_table.h, header first
+ *	elder          the same: the table before its capacity was changed, or max_entries 1 for none
+ *	vip_stats      struct stats_traffic, max_entries = n_cpus * ids: of VIP id on a CPU at cpu * ids + id
+ *	backend_stats  the same by backend id
+ *	active         __u32, max_entries = ids: flows by backend id, as the sweeper counted them
+ *	out            DEVMAP by the snapshot's port index: interfaces that backends are behind (port 0, where
+ *	               frames come in, is not looked up here)
+ *	xsks           XSKMAP by receive queue: AF_XDP sockets that get flows' packets while they live
+ *
+ * Constants (.rodata): struct xdp_sizes sizes.
+ *
+ * To put a snapshot in force: copy the checked block into the half that is not in force, then fill
+ * control.half[that] with xdp_half_set(), then store in_force with release order. A packet reads in_force
+ * once and keeps to it, so none sees half of an update; before the other half is written again, all packets
+ * that may still read it have to be through: membarrier(MEMBARRIER_CMD_GLOBAL) waits for that.
+ */
+#ifndef SHUNT_XDP_H
+#define SHUNT_XDP_H
+
+#include "flow_table.h"
+#include "snapshot.h"
+#include "stats.h"
+#include "types.h"
+
+#define XDP_CONTROL_MAGIC 0x3150445854485353ULL /* "SSHTXDP1" */
+#define XDP_ABI 1				/* of everything in this file */
+#define XDP_LINE 64
+#define XDP_NO_SNAPSHOT 2 /* xdp_control.in_force: none yet, all goes to the kernel */
+#define XDP_MAX_CPUS 1024 /* a power of two; a machine with more possible CPUs is not for this program */
+#define XDP_FLOW_HEADER_LINES (FLOW_TABLE_HEADER_SIZE / XDP_LINE)
+
+struct xdp_line {
+	__u64 word[XDP_LINE / 8];
+} __attribute__((aligned(64)));
+
+/* What is fixed while a program is loaded; shuntd: sets before load. */
+struct xdp_sizes {
+	__u32 n_buckets;       /* of flows; 0: no flow table */
+	__u32 n_elder_buckets; /* of elder; 0: none */
+	__u32 ids;	       /* a power of two above every VIP's and backend's id */
+	__u32 n_cpus;	       /* possible CPUs: 1..XDP_MAX_CPUS */
+	__u32 n_queues;	       /* of xsks; 0: no AF_XDP sockets, and no look for any */
+	__u32 frags; /* the program is loaded with BPF_F_XDP_HAS_FRAGS (5.18 on): ask for frames' whole length */
+};
+
+/* The hot part of a snapshot, at hand without a look-up, and where its tables begin. */
+struct xdp_half {
+	struct snapshot_header header;		       /* a copy of the block's */
+	struct snapshot_port port[SNAPSHOT_MAX_PORTS]; /* likewise */
+	__u32 vips_line;			       /* lines of map snapshot where this block's tables begin */
+	__u32 backends_line;
+	__u32 slots_line;
+	__u32 reserved[13];
+};
+
+/* shuntd: rw, program: ro. */
+struct xdp_control {
+	__u64 magic;		/* XDP_CONTROL_MAGIC: written last when the maps are made */
+	__u32 abi;		/* XDP_ABI */
+	__u32 in_force;		/* 0 or 1: the half; XDP_NO_SNAPSHOT: none */
+	struct xdp_sizes sizes; /* the maps were made for; half_lines beside them */
+	__u32 half_lines;
+	__u32 reserved;
+	__u64 started_ns;	/* CLOCK_MONOTONIC of the first attachment */
+	__u64 last_beat_ns;	/* CLOCK_MONOTONIC, while shuntd runs */
+	__u64 snapshot_version; /* in force; 0: none */
+	char boot_id[40];	/* of the kernel CLOCK_MONOTONIC belongs to */
+	__u8 build_id[24];	/* of the program attached: what tells a newer one */
+	__u64 reserved2[7];
+	struct xdp_half half[2];
+};
+
+/* One CPU's. The program counts a packet in received and in one VERDICT counter; or in to_socket alone, as what
+ * receives from the socket counts it. */
+struct xdp_cpu {
+	__u64 received;	 /* program: rw, others: ro; as all counters */
+	__u64 to_socket; /* given to an AF_XDP socket */
+	__u64 jiffies;	 /* when tick was last looked at; the program's own */
+	__u32 tick;	 /* flow_tick() then */
+	__u32 reserved[9];
+	__u64 counter[STATS_COUNTERS]; /* by enum counter */
+};
+
+_Static_assert(sizeof(struct xdp_line) == XDP_LINE, "line");
+_Static_assert(sizeof(struct xdp_half) == 448, "XDP half");
+_Static_assert(sizeof(struct xdp_control) == 192 + 2 * 448, "XDP control");
+_Static_assert(__builtin_offsetof(struct xdp_control, half) % 64 == 0, "XDP control");
+_Static_assert(sizeof(struct xdp_cpu) == 64 + 8 * STATS_COUNTERS, "XDP CPU");
+
+/* Lines that a block of size bytes takes. */
+core_inline __u32 xdp_lines(__u64 size)
+{
+	return (__u32)((size + XDP_LINE - 1) / XDP_LINE);
+}
+
+/* Fill a half that is not in force from a checked block that was copied to line first of map snapshot. */
+core_inline void xdp_half_set(struct xdp_half *half, const void *block, __u32 first)
+{
+	const struct snapshot_header *h = (const struct snapshot_header *)block;
+	const struct snapshot_port *ports = (const struct snapshot_port *)((const char *)block + h->ports_off);
+
+	*half = (struct xdp_half){ .header = *h,
+		.vips_line = first + (__u32)(h->vips_off / XDP_LINE),
+		.backends_line = first + (__u32)(h->backends_off / XDP_LINE),
+		.slots_line = first + (__u32)(h->slots_off / XDP_LINE) };
+	for (__u32 i = 0; i < h->n_ports && i < SNAPSHOT_MAX_PORTS; i++)
+		half->port[i] = ports[i];
+}
+
+#endif

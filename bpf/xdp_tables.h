@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The core's tables as BPF maps: what dataplane/core/tables.h is for ordinary memory. Every look-up may
+ * fail for the verifier, which the core expects. Sizes are the smallest; shuntd sets max_entries and the
+ * constants before it loads the program.
+ */
+#ifndef SHUNT_TABLES_H
+#define SHUNT_TABLES_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "shunt_xdp.h"
+
+#define SHARED_ARRAY(map_name, value_type)                                                                        \
+	struct {                                                                                                  \
+		__uint(type, BPF_MAP_TYPE_ARRAY);                                                                 \
+		__uint(map_flags, BPF_F_MMAPABLE);                                                                \
+		__uint(max_entries, 1);                                                                           \
+		__type(key, __u32);                                                                               \
+		__type(value, value_type);                                                                        \
+	} map_name SEC(".maps")
+
+SHARED_ARRAY(snapshot, struct xdp_line);
+SHARED_ARRAY(flows, struct flow_bucket);
+SHARED_ARRAY(elder, struct flow_bucket);
+SHARED_ARRAY(vip_stats, struct stats_traffic);
+SHARED_ARRAY(backend_stats, struct stats_traffic);
+SHARED_ARRAY(active, __u32);
+
+struct xdp_control control SEC(".data.control") = { .in_force = XDP_NO_SNAPSHOT };
+struct xdp_cpu cpus[XDP_MAX_CPUS];
+
+const volatile struct xdp_sizes sizes = { .ids = 1, .n_cpus = 1 };
+
+/* What a packet works with: looked up once at its beginning. */
+struct tables {
+	const struct xdp_half *half;
+	struct xdp_cpu *cpu;
+	__u32 worker; /* the CPU */
+	__u32 tick;
+};
+
+core_inline const struct xdp_line *tables_line(__u32 line)
+{
+	return bpf_map_lookup_elem(&snapshot, &line);
+}
+
+core_inline const struct snapshot_header *tables_header(const struct tables *t)
+{
+	return &t->half->header;
+}
+
+core_inline const struct snapshot_port *tables_port(const struct tables *t, __u32 port)
+{
+	return &t->half->port[port & (SNAPSHOT_MAX_PORTS - 1)];
+}
+
+core_inline const struct snapshot_vip *tables_vip(const struct tables *t, __u32 index)
+{
+	const struct xdp_line *line = tables_line(t->half->vips_line + index / 2);
+
+	return line ? (const struct snapshot_vip *)line + (index & 1) : (void *)0;
+}
+
+core_inline const struct snapshot_backend *tables_backend(const struct tables *t, __u32 id)
+{
+	const struct xdp_line *line;
+
+	if (id >= t->half->header.n_backends)
+		return (void *)0;
+	line = tables_line(t->half->backends_line + id / 2);
+	return line ? (const struct snapshot_backend *)line + (id & 1) : (void *)0;
+}
+
+core_inline __u32 tables_slot(const struct tables *t, __u32 index)
+{
+	const struct xdp_line *line = tables_line(t->half->slots_line + index / 32);
+
+	return line ? ((const __u16 *)line)[index & 31] : SNAPSHOT_NONE;
+}
+
+core_inline struct flow_bucket *tables_bucket(const struct tables *t, __u32 index)
+{
+	index += XDP_FLOW_HEADER_LINES;
+	return bpf_map_lookup_elem(&flows, &index);
+}
+
+core_inline __u32 tables_n_buckets(const struct tables *t)
+{
+	return sizes.n_buckets;
+}
+
+core_inline __u32 tables_n_elder_buckets(const struct tables *t)
+{
+	return sizes.n_elder_buckets;
+}
+
+core_inline struct flow_bucket *tables_elder_bucket(const struct tables *t, __u32 index)
+{
+	index += XDP_FLOW_HEADER_LINES;
+	return bpf_map_lookup_elem(&elder, &index);
+}
+
+core_inline __u32 tables_tick(const struct tables *t)
+{
+	return t->tick;
+}
+
+core_inline __u32 tables_worker(const struct tables *t)
+{
+	return t->worker;
+}
+
+core_inline __u32 tables_active(const struct tables *t, __u32 backend)
+{
+	const __u32 *n = bpf_map_lookup_elem(&active, &backend);
+
+	return n ? *n : 0;
+}
+
+core_inline struct stats_traffic *tables_vip_stats(const struct tables *t, __u32 vip)
+{
+	__u32 index = t->worker * sizes.ids + vip;
+
+	return bpf_map_lookup_elem(&vip_stats, &index);
+}
+
+core_inline struct stats_traffic *tables_backend_stats(const struct tables *t, __u32 backend)
+{
+	__u32 index = t->worker * sizes.ids + backend;
+
+	return bpf_map_lookup_elem(&backend_stats, &index);
+}
+
+core_inline void tables_count(const struct tables *t, __u32 counter)
+{
+	t->cpu->counter[counter & (STATS_COUNTERS - 1)]++;
+}
+
+/*
+ * The present tick. The clock is asked once a jiffy and CPU, as asking costs as much as a look-up; bpf_jiffies64()
+ * is one load.
+ */
+core_inline __u32 tables_now(struct xdp_cpu *cpu)
+{
+	__u64 jiffies = bpf_jiffies64();
+
+	if (core_unlikely(cpu->jiffies != jiffies)) {
+		cpu->tick = flow_tick(bpf_ktime_get_coarse_ns() / 1000000000);
+		cpu->jiffies = jiffies;
+	}
+	return cpu->tick;
+}
+
+/* Returns 0, or -1 if there is no snapshot: then t is good for counting alone. */
+core_inline int tables_open(struct tables *t)
+{
+	__u32 in_force = *(volatile const __u32 *)&control.in_force, half = in_force;
+
+	t->worker = bpf_get_smp_processor_id() & (XDP_MAX_CPUS - 1);
+	t->cpu = &cpus[t->worker];
+	t->tick = tables_now(t->cpu);
+	/* Keep the compiler from leaving out the mask, by which the verifier knows the bound. */
+	__asm__ volatile("" : "+r"(half));
+	t->half = &control.half[half & 1];
+	return core_likely(in_force < XDP_NO_SNAPSHOT) ? 0 : -1;
+}
+
+#endif
