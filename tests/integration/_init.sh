@@ -5,6 +5,9 @@
 # when the test ends, whatever way it ends; a way to say what is expected; and, when something is not as
 # expected, what one would want to look at. A test is a script that sources this, exits 0 when all was well and
 # 77 when it can't run here.
+#
+# Its opening comment says which paths it is for, on a line of its own: "Paths: dpdk xdp", one of the two, or
+# "Paths: none" when nothing is forwarded. It runs for SHUNT_PATH, else for the first of them.
 
 set -Eeuo pipefail
 # shellcheck source=../../scripts/lib.sh
@@ -12,10 +15,33 @@ set -Eeuo pipefail
 need_root
 
 test_name=$(basename "$0" .sh)
+paths=$(sed -n 's/^# Paths: //p' "$0")
+[[ $paths =~ ^(dpdk|xdp|dpdk\ xdp|none)$ ]] || die "its opening comment has no line \"Paths: dpdk xdp\", or the like"
+[[ $paths != none ]] || SHUNT_PATH=dpdk
+export SHUNT_PATH=${SHUNT_PATH:-${paths%% *}}
+if [[ $paths != none && " $paths " != *" $SHUNT_PATH "* ]]; then
+	echo "skipped: not for the path $SHUNT_PATH"
+	exit 77
+fi
 here=$repo/tests/integration
 export SHUNT_LAB=${SHUNT_TEST_LABEL:-t}-$test_name
 run=/run/shunt-lab-$SHUNT_LAB
 prefix=shunt-$SHUNT_LAB-
+
+# What is named differently on the two paths: the process whose death is the forwarder's or leaves it alone, the
+# interface on which lb's kernel is reached, and where frames can be put on lb's cable with nothing in between.
+if [[ $SHUNT_PATH == dpdk ]]; then
+	forwarder=dataplane
+	kernel_interface=shunt0
+	wire_host=lb wire=wire0
+else
+	forwarder=shuntd
+	kernel_interface=eth0
+	wire_host=router wire=lb
+fi
+: "$forwarder" "$kernel_interface" "$wire"
+is_dpdk() { [[ $SHUNT_PATH == dpdk ]]; }
+is_xdp() { [[ $SHUNT_PATH == xdp ]]; }
 
 vip4=192.0.2.80
 vip6=2001:db8::80
@@ -65,6 +91,7 @@ refused() {
 
 lab() { "$repo/scripts/lab" "$@"; }
 on() { ip netns exec "$prefix$1" "${@:2}"; }
+on_wire() { on "$wire_host" "$@"; }
 ctl() { on lb shuntctl --socket "$run/shuntd.sock" "$@"; }
 
 # json COMMAND... FILTER: what shuntctl says, through jq
@@ -92,7 +119,10 @@ backend_state() { # POOL ADDR
 
 state_is() { [[ $(backend_state "$1" "$2") == "$3" ]]; }
 
-connected() { [[ $(json status .dataplane.connected) == true ]]; }
+# shuntd has its forwarder.
+connected() {
+	if is_dpdk; then [[ $(json status .dataplane.connected) == true ]]; else [[ $(json status .path) == xdp-native ]]; fi
+}
 
 # A program of ours where any user may run it, which the clone need not be: open_program NAME
 open_program() {
@@ -106,6 +136,7 @@ start_all() {
 	lab up
 	lab start
 	await 15 "every backend is up" all_up
+	count_from_here
 }
 
 # One counter, or several added up.
@@ -116,14 +147,32 @@ counter() {
 	json counters "${names}0"
 }
 
+# Packets that the kernel of this machine has put on the cable to lb; and those of them that it lost there, since the
+# other end was full.
+on_cable() { ip -n "$prefix$wire_host" -s -j link show "$wire" | jq '.[0].stats64.tx.packets'; }
+lost_on_cable() { ip -n "$prefix$wire_host" -s -j link show "$wire" | jq '.[0].stats64.tx.dropped'; }
+
+# Those that came before the XDP program did are none of its; to be called once when it is there and it is quiet.
+unseen=0
+count_from_here() {
+	local received=-1 cable
+
+	is_xdp || return 0
+	until [[ $(counter received) == "$received" ]]; do
+		received=$(counter received)
+		cable=$(on_cable)
+	done
+	unseen=$((cable - received))
+}
+
 # Every packet the port received has exactly one verdict, and the port received what the kernel gave it.
 accounted_for() {
-	local wire
+	local cable
 
-	wire=$(ip -n "${prefix}lb" -s -j link show wire0 | jq '.[0].stats64.tx.packets')
+	cable=$(on_cable)
 	[[ $(json counters '[to_entries[] | select(.key | test("^(forwarded$|answered_|to_kernel$|drop_)")) | .value] | add') == \
 		$(json counters .received) ]] || return 1
-	[[ ${1-} == verdicts ]] || (($(json counters .received) == wire))
+	[[ ${1-} == verdicts ]] || (($(json counters .received) >= cable - unseen))
 }
 
 # Field of `show --stats` summed over the backends of a pool: traffic POOL FIELD [ADDR]
@@ -192,6 +241,7 @@ show_what_there_is() {
 	if [[ -e /run/netns/${prefix}lb ]]; then
 		echo "--- lb: links, neighbours, rules"
 		ip -n "${prefix}lb" -s -br link
+		! is_xdp || on lb ethtool -S eth0 | grep -v ': 0$'
 		ip -n "${prefix}lb" neigh
 		ip -n "${prefix}lb" rule | grep -v 'from all lookup [ldm]'
 		echo "--- router: neighbours"

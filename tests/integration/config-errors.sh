@@ -5,6 +5,8 @@
 # right: by shuntd at its start, by "check" and by "reload", which leaves the running set untouched.
 #
 #   lb alone matters here
+#
+# Paths: dpdk xdp
 . "$(dirname "$0")/_init.sh"
 
 start_all
@@ -40,9 +42,10 @@ wrong 'flow_tabel' 's/^flow_table/flow_tabel/'
 wrong 'capcity' 's/capacity/capcity/'
 wrong 'wieght' "${first_backend}/\"10.0.0.11\";/\"10.0.0.11\"; wieght = 3;/"
 wrong 'intervall' '0,/interval =/s/interval =/intervall =/'
-wrong 'idel' 's/idle =/idel =/'
+if is_dpdk; then wrong 'idel' 's/idle =/idel =/'; fi
 
 step "wrong types"
+wrong 'path' 's/^path = "auto"/path = 1/'
 wrong 'capacity' 's/capacity = 1000000/capacity = "many"/'
 wrong 'weight' "${first_backend}/\"10.0.0.11\";/\"10.0.0.11\"; weight = \"3\";/"
 wrong 'pools' 's/^pools =/pools = 3; poolz =/'
@@ -50,6 +53,7 @@ wrong 'interval' '0,/interval = "1s"/s/interval = "1s"/interval = 1/'
 wrong 'port' 's/port = 53; pool = "dns";/port = "53"; pool = "dns";/'
 
 step "out of range"
+wrong 'path.*"dpdk"' 's/^path = "auto"/path = "xpd"/'
 wrong 'capacity' 's/capacity = 1000000/capacity = 3/'
 wrong 'weight.*65535' "${first_backend}/\"10.0.0.11\";/\"10.0.0.11\"; weight = 65536;/"
 wrong 'weight' "${first_backend}/\"10.0.0.11\";/\"10.0.0.11\"; weight = -1;/"
@@ -79,7 +83,6 @@ step "what is not in this version says so"
 for type in http https udp dns ping exec; do
 	wrong "\"$type\".*not in this version.*\"tcp\"" "0,/type = \"tcp\"/s/type = \"tcp\"/type = \"$type\"/"
 done
-wrong 'not in this version' 's/^path = "auto"/path = "xdp"/'
 
 step "files that can't be read"
 refused 1 'nosuch.conf.*No such file' ctl check "$scratch/nosuch.conf"

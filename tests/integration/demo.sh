@@ -5,6 +5,8 @@
 # by itself, by Ctrl-C at any moment, by a failure half-way, by kill -9 (then the next one cleans up).
 #
 #   its own hosts, of the lab's shape
+#
+# Paths: dpdk xdp
 . "$(dirname "$0")/_init.sh"
 
 # In a process group of its own, as a terminal would start it: demo NAME ARGUMENT...
@@ -16,7 +18,7 @@ demo() {
 	# A shell's background jobs ignore SIGINT; a terminal's foreground ones do not.
 	spawn "$scratch/pid/$name" "$scratch/$name" /usr/bin/python3 -c 'import os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
-os.execv(sys.argv[1], sys.argv[1:])' "$repo/scripts/demo" "$@"
+os.execv(sys.argv[1], sys.argv[1:])' "$repo/scripts/demo" --path "$SHUNT_PATH" "$@"
 }
 demo_gone() { spawned_gone "$scratch/pid/$1"; }
 ctrl_c() { kill -INT -- "-$(spawned_pid "$scratch/pid/$1")"; }
@@ -27,10 +29,11 @@ nothing_left() {
 	! ip netns list | grep "^$prefix" || fail "namespaces are left"
 	[[ ! -e $run && ! -e $run.demo ]] || fail "files are left in /run"
 	! compgen -G "/dev/shm/shunt-run-shunt-lab-$SHUNT_LAB-*" || fail "a flow table is left"
+	! grep "$run" /proc/mounts || fail "a BPF file system is left"
 }
 
 step "--once"
-"$repo/scripts/demo" --once >"$scratch/once" 2>&1 || fail "$(<"$scratch/once")"
+"$repo/scripts/demo" --path "$SHUNT_PATH" --once >"$scratch/once" 2>&1 || fail "$(<"$scratch/once")"
 for line in 'HTTP *http://192.0.2.80/.*rs1 .*rs2 .*rs3' 'HTTP *http://\[2001:db8::80\]/.*rs1 .*rs2 .*rs3' \
 	'UDP *192.0.2.80.*rs1 .*rs2 .*rs3' 'UDP *2001:db8::80.*rs1 .*rs2 .*rs3' '10.0.0.12 .*up' 'snapshot'; do
 	grep -qE "$line" "$scratch/once" || fail "not printed: $line"
@@ -38,7 +41,6 @@ done
 nothing_left
 
 step "arguments"
-refused 1 'not in this version' "$repo/scripts/demo" --path xdp
 status=0
 "$repo/scripts/demo" --path nonsense >/dev/null 2>&1 || status=$?
 is "status of a wrong argument" "$status" 2
@@ -48,7 +50,7 @@ step "it stays up; shuntctl works as it says; a second one is refused; Ctrl-C ta
 demo one
 at one 'Ctrl-C'
 "$repo/scripts/lab" exec lb shuntctl show >/dev/null
-refused 1 'is up already' "$repo/scripts/demo" --once
+refused 1 'is up already' "$repo/scripts/demo" --path "$SHUNT_PATH" --once
 "$repo/scripts/lab" stop shuntd
 at one 'shuntd has ended'
 is "HTTP without shuntd" "$(on client curl -fsS "http://$vip4/" | cut -c 1-2)" rs
@@ -68,7 +70,7 @@ done
 
 step "a failure half-way"
 status=0
-SHUNT_LAB_CORES=999 "$repo/scripts/demo" --once >"$scratch/failed" 2>&1 || status=$?
+SHUNT_LAB_CORES=999 SHUNT_LAB_XDP_MODE=999 "$repo/scripts/demo" --path "$SHUNT_PATH" --once >"$scratch/failed" 2>&1 || status=$?
 is "status" "$status" 1
 grep -q '999' "$scratch/failed" || fail "it does not say why: $(<"$scratch/failed")"
 nothing_left
@@ -79,5 +81,5 @@ at killed 'Ctrl-C'
 kill -KILL "$(spawned_pid "$scratch/pid/killed")"
 await 5 "it is gone" demo_gone killed
 [[ $(ip netns list) == *"$prefix"* ]] || fail "its hosts should still be there"
-"$repo/scripts/demo" --once >"$scratch/next" 2>&1 || fail "$(<"$scratch/next")"
+"$repo/scripts/demo" --path "$SHUNT_PATH" --once >"$scratch/next" 2>&1 || fail "$(<"$scratch/next")"
 nothing_left

@@ -6,6 +6,8 @@
 # snapshot is refused with a reason, and the one in force stays.
 #
 #   run_live ── wire0 ══ shunt-dataplane ══ shunt0 ── run_live       (on lb, cut off from everything else)
+#
+# Paths: dpdk
 . "$(dirname "$0")/_init.sh"
 
 run_live=$build/tests/packets/run_live

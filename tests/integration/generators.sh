@@ -5,13 +5,16 @@
 # for and what is forwarded goes to the three servers evenly.
 #
 #   router: dpdk-testpmd on an AF_PACKET port, trafgen ── lan ── lb
+#
+# Paths: dpdk xdp
 . "$(dirname "$0")/_init.sh"
 
 lab up
 edit_conf 's/type = "tcp"; via = "(vip|backend)";( port = 80;)?/type = "none";/'
 lab start
 await 10 "every backend is up" all_up
-pid=$(pid_of dataplane)
+count_from_here
+pid=$(pid_of "$forwarder")
 
 # A pair of interfaces of its own: testpmd on one end, the other in the servers' network.
 ip -n "${prefix}router" link add gen type veth peer name genlan
@@ -39,15 +42,14 @@ cat >"$scratch/syn.cfg" <<END
 }
 END
 # What the TAP's queue could not take while the dataplane was off its CPU never reached the port.
-lost() { ip -n "${prefix}lb" -s -j link show wire0 | jq '.[0].stats64.tx.dropped'; }
-before=$(($(counter forwarded) + $(lost)))
+before=$(($(counter forwarded) + $(lost_on_cable)))
 on router trafgen --conf "$scratch/syn.cfg" --out gen --num 50000 --rate 20000pps --cpus 1 --no-sock-mem >"$scratch/trafgen" 2>&1 ||
 	fail "$(<"$scratch/trafgen")"
-rose() { (($(counter forwarded) + $(lost) - before >= 50000)); }
-await 10 "all are forwarded, but for $(lost) that the wire lost" rose
-step "the wire lost $(lost)"
+rose() { (($(counter forwarded) + $(lost_on_cable) - before >= 50000)); }
+await 10 "all are forwarded, but for $(lost_on_cable) that the cable lost" rose
+step "the cable lost $(lost_on_cable)"
 is "servers with new flows" "$(json show --stats '[.pools[] | select(.name == "web") | .backends[] | select(.new_flows > 0)] | length')" 3
 
-is "process" "$(pid_of dataplane)" "$pid"
+is "process" "$(pid_of "$forwarder")" "$pid"
 is "HTTP" "$(http 30 "$vip4" | names)" "rs1 rs2 rs3"
 await 5 "verdicts add up to what was received" accounted_for

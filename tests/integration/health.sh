@@ -7,6 +7,8 @@
 #
 #   client ── router ── lan ──┬── lb    web, web6: checked via the VIP; dns, dns6: via the server's own address
 #                             └── rs1, rs2, rs3
+#
+# Paths: dpdk xdp
 . "$(dirname "$0")/_init.sh"
 
 lab up

@@ -5,6 +5,8 @@
 # against the units and is told when the daemons are ready.
 #
 #   lb, with the programs of a DESTDIR
+#
+# Paths: dpdk xdp
 . "$(dirname "$0")/_init.sh"
 
 root=$scratch/root
@@ -60,6 +62,7 @@ as_unit shunt-dataplane "$dataplane" "$SHUNT_BUILD/dataplane/shunt-dataplane"
 as_unit shuntd "$shuntd" "$SHUNT_BUILD/control/daemon/shuntd"
 PATH=$SHUNT_BUILD/dataplane:$SHUNT_BUILD/control/daemon:$SHUNT_BUILD/control/cli:$PATH
 lab up
+mapfile -t daemons < <(if is_dpdk; then echo dataplane; fi; echo shuntd)
 cat >"$scratch/notify.py" <<'END'
 import socket, sys
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -67,21 +70,21 @@ s.bind(sys.argv[1])
 while True:
     print(sys.argv[2], s.recv(4096).decode().replace("\n", " "), flush=True)
 END
-for program in dataplane shuntd; do
+for program in "${daemons[@]}"; do
 	background "notify-$program" /usr/bin/python3 "$scratch/notify.py" "$scratch/$program.notify" "$program"
 	await 5 "the service manager's socket" test -S "$scratch/$program.notify"
 	NOTIFY_SOCKET=$scratch/$program.notify lab start "$program"
 	await 10 "$program is ready" grep -q 'READY=1' "$scratch/notify-$program"
 done
 [[ /proc/$(pid_of shuntd)/exe -ef $shuntd ]] || fail "another shuntd runs"
-[[ /proc/$(pid_of dataplane)/exe -ef $dataplane ]] || fail "another shunt-dataplane runs"
+is_xdp || [[ /proc/$(pid_of dataplane)/exe -ef $dataplane ]] || fail "another shunt-dataplane runs"
 await 10 "every backend is up" all_up
 is "HTTP" "$(http 30 "$vip4" | names)" "rs1 rs2 rs3"
 is "UDP" "$(udp 30 "$vip6" | names)" "rs1 rs2 rs3"
 ctl disable 10.0.0.12
 is "HTTP" "$(http 30 "$vip4" | names)" "rs1 rs3"
-! grep -iE 'permi|warning: .*denied' "$run"/log/{dataplane,shuntd}.log || fail "a right is missing"
+! grep -iE 'permi|warning: .*denied' "$run"/log/*.log || fail "a right is missing"
 lab stop
-for program in dataplane shuntd; do
+for program in "${daemons[@]}"; do
 	await 5 "$program said that it stops" grep -q 'STOPPING=1' "$scratch/notify-$program"
 done

@@ -4,7 +4,10 @@
 # What is not for a VIP is the kernel's: the host can be reached by its own address and reaches others, while the
 # VIPs' ARP, neighbour discovery and ping are shunt's to answer and no address of the kernel.
 #
-#   client ── router ── lan ── uplink ─ br0 ─ wire0 ═ shunt-dataplane ═ shunt0 ── kernel of lb, 10.0.0.2
+#   client ── router ── lan ─┬─ uplink ─ br0 ─ wire0 ═ shunt-dataplane ═ shunt0 ── kernel of lb, 10.0.0.2
+#               or, with XDP: └─ eth0 ── kernel of lb
+#
+# Paths: dpdk xdp
 . "$(dirname "$0")/_init.sh"
 
 start_all
@@ -29,9 +32,9 @@ on lb ping -q -c 1 -W 2 198.51.100.2 >/dev/null
 on lb ping -q -c 1 -W 2 2001:db8:1::2 >/dev/null
 is "HTTP from lb to a server" "$(on lb curl -fsS -m 5 http://10.0.0.12/)" rs2
 
-step "shunt0 has the port's MAC and MTU"
-is "MAC" "$(ip -n "${prefix}lb" -j link show shunt0 | jq -r '.[0].address')" "$lb_mac"
-is "MTU" "$(ip -n "${prefix}lb" -j link show shunt0 | jq -r '.[0].mtu')" 1500
+step "$kernel_interface has the port's MAC and MTU"
+is "MAC" "$(ip -n "${prefix}lb" -j link show "$kernel_interface" | jq -r '.[0].address')" "$lb_mac"
+is "MTU" "$(ip -n "${prefix}lb" -j link show "$kernel_interface" | jq -r '.[0].mtu')" 1500
 
 step "the VIPs are no address of the kernel; ARP, neighbour discovery and ping for them are answered by the port"
 [[ -z $(ip -n "${prefix}lb" -o addr show to "$vip4") ]] || fail "$vip4 is an address of lb's kernel"

@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # The routing rules and routes of health checks via the VIP bear protocol number 83. None is left when shuntd stops,
-# and those a killed one left are gone when it is started again.
+# and those a killed one left are gone when it is started again. Nor is anything of the forwarder, once that is ended.
 #
 #   client ── router ── lan ──┬── lb   ip rule fwmark ... lookup ..., default via 10.0.0.1x
 #                             └── rs1, rs2, rs3
+#
+# Paths: dpdk xdp
 . "$(dirname "$0")/_init.sh"
 
 start_all
@@ -40,9 +42,9 @@ kill_hard shuntd
 is "there are" "$(counts)" "6 rules, 6 routes"
 # One of an older run, of a backend that this configuration does not have, and one that is not shunt's.
 ip -n "${prefix}lb" rule add pref 5301 fwmark 0x5348fff0 lookup 5365520 protocol 83
-ip -n "${prefix}lb" route add default via 10.0.0.13 dev shunt0 onlink table 5365520 proto 83
+ip -n "${prefix}lb" route add default via 10.0.0.13 dev "$kernel_interface" onlink table 5365520 proto 83
 ip -n "${prefix}lb" rule add fwmark 0x77 lookup 77 protocol 84
-ip -n "${prefix}lb" route add default via 10.0.0.13 dev shunt0 onlink table 77 proto 84
+ip -n "${prefix}lb" route add default via 10.0.0.13 dev "$kernel_interface" onlink table 77 proto 84
 sed -i '/address = "10.0.0.1[13]"/d; s/address = "10.0.0.12"; },/address = "10.0.0.12"; }/' "$run/shunt.conf"
 lab start shuntd
 await 10 "every backend is up" all_up
@@ -58,8 +60,18 @@ is "other rules of shunt's" "$(ours)" ""
 is "other rules" "$(ip -n "${prefix}lb" rule | grep -v 'proto 83' | cksum)" "$others"
 is "addresses" "$(ip -n "${prefix}lb" -o addr | cksum)" "$addresses"
 
-step "stopped by SIGTERM as systemd does, the dataplane keeps what it has to and its port goes"
-lab stop dataplane
-[[ $(ip -n "${prefix}lb" -br link) != *wire0* ]] || fail "wire0 is still there"
-[[ $(ip -n "${prefix}lb" addr show shunt0) == *10.0.0.2/* ]] || fail "shunt0 has lost its address"
+if is_dpdk; then
+	step "stopped by SIGTERM as systemd does, the dataplane keeps what it has to and its port goes"
+	lab stop dataplane
+	[[ $(ip -n "${prefix}lb" -br link) != *wire0* ]] || fail "wire0 is still there"
+else
+	step "the XDP program goes on without shuntd; detached, nothing of it is left"
+	attached() { [[ $(ip -n "${prefix}lb" -j link show eth0 | jq '.[0].xdp') != null ]]; }
+	attached || fail "there is no program"
+	is "HTTP" "$(http 10 "$vip4" | names)" "rs2"
+	on lb shuntctl detach eth0
+	! attached || fail "the program is still there"
+	[[ -z $(find "$run/bpf" -mindepth 1 ! -name '*.debug') ]] || fail "still pinned: $(find "$run/bpf" -mindepth 1)"
+fi
+[[ $(ip -n "${prefix}lb" addr show "$kernel_interface") == *10.0.0.2/* ]] || fail "$kernel_interface has lost its address"
 [[ ! -e $run/dataplane.sock && ! -e $run/shuntd.sock ]] || fail "a socket is still there"

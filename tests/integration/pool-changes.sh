@@ -6,6 +6,8 @@
 #
 #   client ── router ── lan ──┬── lb
 #                             └── rs1, rs2, rs3, rs4
+#
+# Paths: dpdk xdp
 . "$(dirname "$0")/_init.sh"
 
 export SHUNT_LAB_SERVERS=4

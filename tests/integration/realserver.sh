@@ -6,6 +6,8 @@
 #
 #   client ── router ── lan ──┬── rs1 ── rs2 ── rs3, the VIPs on their loopbacks
 #                             └── lb, with nothing on it
+#
+# Paths: none
 . "$(dirname "$0")/_init.sh"
 
 lab up

@@ -4,6 +4,8 @@
 # Nothing a client sends over the socket, or does not, keeps shuntd from serving the others.
 #
 #   lb: one client that misbehaves, one that asks for "status" all the time and has to be answered in time
+#
+# Paths: dpdk xdp
 . "$(dirname "$0")/_init.sh"
 
 start_all

@@ -6,6 +6,8 @@
 #
 #   client ── router ── lan ──┬── lb
 #                             └── rs1, rs2, rs3
+#
+# Paths: dpdk xdp
 . "$(dirname "$0")/_init.sh"
 
 start_all

@@ -6,9 +6,12 @@
 #
 #   client ── router ── lan ──┬── lb   192.0.2.80:80/tcp :53/udp, [2001:db8::80]:80/tcp :53/udp
 #                             └── rs1, rs2, rs3: answer the client through the router
+#
+# Paths: dpdk xdp
 . "$(dirname "$0")/_init.sh"
 
 start_all
+matches "path" "$(json status .path)" "^$SHUNT_PATH(-native)?\$"
 
 step "all three servers, over each family and protocol"
 is "HTTP over IPv4" "$(http 60 "$vip4" | names)" "rs1 rs2 rs3"

@@ -6,6 +6,8 @@
 #
 #   client ── router ── lan ──┬── lb (workers on CPU 0 and 1)
 #                             └── rs1, rs2, rs3
+#
+# Paths: dpdk
 . "$(dirname "$0")/_init.sh"
 
 mapfile -t cpus < <(taskset -pc $$ | sed 's/.*: //' | tr ',' '\n' | awk -F- '{ for (i = $1; i <= (NF > 1 ? $2 : $1); i++) print i }')

@@ -4,8 +4,10 @@
 # A hundred thousand flows are shared out by weight, within 2 %, and so they are by the other schedulers; and when the
 # pool grows, or loses a backend, no established flow of another backend moves: seen in the frames themselves.
 #
-#   lb: one packet of each flow straight into wire0      ┌── rs1 (weight 100), rs2 (200), rs3 (300), rs4
+#   one packet of each flow straight onto lb's cable     ┌── rs1 (weight 100), rs2 (200), rs3 (300), rs4
 #   router: tcpdump of what lb sends on ── lan ──────────┴── lb
+#
+# Paths: dpdk xdp
 . "$(dirname "$0")/_init.sh"
 
 flows=100000 # of which the first
@@ -22,7 +24,7 @@ lab start
 await 10 "every backend is up" all_up
 
 # send COUNT VIP PORT PROTOCOL FLAGS: one packet of each of the first COUNT flows
-send() { on lb "$here/_generate.py" flows wire0 "$lb_mac" "$2" "$3" "$4" "$1" --flags "$5" --rate 40000 >/dev/null; }
+send() { on_wire "$here/_generate.py" flows "$wire" "$lb_mac" "$2" "$3" "$4" "$1" --flags "$5" --rate 40000 >/dev/null; }
 
 # shares_are POOL COUNT: new flows of the backends are 1/6, 1/3, 1/2 of all within 2 % of each share
 shares_are() {
