@@ -9,7 +9,7 @@
 
 struct {
 	__uint(type, BPF_MAP_TYPE_DEVMAP);
-	__uint(max_entries, SNAPSHOT_MAX_PORTS);
+	__uint(max_entries, 2 * SNAPSHOT_MAX_PORTS);
 	__type(key, __u32);
 	__type(value, __u32);
 } out SEC(".maps");
@@ -64,7 +64,7 @@ __attribute__((noinline)) int flow(struct xdp_md *ctx, const struct packet *p)
 	forward_finish(&t, &f, &l, &v);
 	if (v.action == ACTION_TO_BACKEND) {
 		forward_account(&t, &v, f.len);
-		action = v.port == f.port ? XDP_TX : (int)bpf_redirect_map(&out, v.port, XDP_DROP);
+		action = v.port == f.port ? XDP_TX : (int)bpf_redirect_map(&out, t.half->out_first + v.port, XDP_DROP);
 		if (action == XDP_DROP)
 			v.counter = COUNTER_DROP_TX_FULL;
 	}

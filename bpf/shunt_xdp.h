@@ -35,7 +35,7 @@
 #include "types.h"
 
 #define XDP_CONTROL_MAGIC 0x3150445854485353ULL /* "SSHTXDP1" */
-#define XDP_ABI 1				/* of everything in this file */
+#define XDP_ABI 1         /* of everything in this file */
 #define XDP_LINE 64
 #define XDP_NO_SNAPSHOT 2 /* xdp_control.in_force: none yet, all goes to the kernel */
 #define XDP_MAX_CPUS 1024 /* a power of two; a machine with more possible CPUs is not for this program */
@@ -49,17 +49,17 @@ struct xdp_line {
 struct xdp_sizes {
 	__u32 n_buckets;       /* of flows; 0: no flow table */
 	__u32 n_elder_buckets; /* of elder; 0: none */
-	__u32 ids;	       /* a power of two above every VIP's and backend's id */
-	__u32 n_cpus;	       /* possible CPUs: 1..XDP_MAX_CPUS */
-	__u32 n_queues;	       /* of xsks; 0: no AF_XDP sockets, and no look for any */
-	__u32 frags; /* the program is loaded with BPF_F_XDP_HAS_FRAGS (5.18 on): ask for frames' whole length */
+	__u32 ids;             /* a power of two above every VIP's and backend's id */
+	__u32 n_cpus;          /* possible CPUs: 1..XDP_MAX_CPUS */
+	__u32 n_queues;        /* of xsks; 0: no AF_XDP sockets, and no look for any */
+	__u32 frags;           /* the program is loaded with BPF_F_XDP_HAS_FRAGS (5.18 on): ask for frames' whole length */
 };
 
 /* The hot part of a snapshot, at hand without a look-up, and where its tables begin. */
 struct xdp_half {
-	struct snapshot_header header;		       /* a copy of the block's */
+	struct snapshot_header header;                /* a copy of the block's */
 	struct snapshot_port port[SNAPSHOT_MAX_PORTS]; /* likewise */
-	__u32 vips_line;			       /* lines of map snapshot where this block's tables begin */
+	__u32 vips_line;     /* lines of map snapshot where this block's tables begin */
 	__u32 backends_line;
 	__u32 slots_line;
 	__u32 reserved[13];
@@ -67,17 +67,17 @@ struct xdp_half {
 
 /* shuntd: rw, program: ro. */
 struct xdp_control {
-	__u64 magic;		/* XDP_CONTROL_MAGIC: written last when the maps are made */
-	__u32 abi;		/* XDP_ABI */
-	__u32 in_force;		/* 0 or 1: the half; XDP_NO_SNAPSHOT: none */
+	__u64 magic; /* XDP_CONTROL_MAGIC: written last when the maps are made */
+	__u32 abi;   /* XDP_ABI */
+	__u32 in_force; /* 0 or 1: the half; XDP_NO_SNAPSHOT: none */
 	struct xdp_sizes sizes; /* the maps were made for; half_lines beside them */
 	__u32 half_lines;
 	__u32 reserved;
-	__u64 started_ns;	/* CLOCK_MONOTONIC of the first attachment */
-	__u64 last_beat_ns;	/* CLOCK_MONOTONIC, while shuntd runs */
+	__u64 started_ns;       /* CLOCK_MONOTONIC of the first attachment */
+	__u64 last_beat_ns;     /* CLOCK_MONOTONIC, while shuntd runs */
 	__u64 snapshot_version; /* in force; 0: none */
-	char boot_id[40];	/* of the kernel CLOCK_MONOTONIC belongs to */
-	__u8 build_id[24];	/* of the program attached: what tells a newer one */
+	char boot_id[40];       /* of the kernel CLOCK_MONOTONIC belongs to */
+	__u8 build_id[24];      /* of the program attached: what tells a newer one */
 	__u64 reserved2[7];
 	struct xdp_half half[2];
 };
@@ -85,10 +85,10 @@ struct xdp_control {
 /* One CPU's. The program counts a packet in received and in one VERDICT counter; or in to_socket alone, as what
  * receives from the socket counts it. */
 struct xdp_cpu {
-	__u64 received;	 /* program: rw, others: ro; as all counters */
+	__u64 received;  /* program: rw, others: ro; as all counters */
 	__u64 to_socket; /* given to an AF_XDP socket */
-	__u64 jiffies;	 /* when tick was last looked at; the program's own */
-	__u32 tick;	 /* flow_tick() then */
+	__u64 jiffies;   /* when tick was last looked at; the program's own */
+	__u32 tick;      /* flow_tick() then */
 	__u32 reserved[9];
 	__u64 counter[STATS_COUNTERS]; /* by enum counter */
 };
