@@ -54,15 +54,15 @@ void adopt_fini(struct adopt *a)
 }
 
 /*
- * Wait until every worker has been through its loop since the swap. Napping rather than spinning: a
+ * Napping rather than spinning: a
  * worker may be off its core for a while, perhaps because this thread is on it.
  */
-static void wait_for_workers(struct rte_rcu_qsbr *qsbr)
+void adopt_wait_for_workers(const struct adopt *a)
 {
 	const struct timespec nap = { .tv_nsec = GRACE_NAP_NS };
-	uint64_t token = rte_rcu_qsbr_start(qsbr);
+	uint64_t token = rte_rcu_qsbr_start(a->shared->qsbr);
 
-	while (!rte_rcu_qsbr_check(qsbr, token, false))
+	while (!rte_rcu_qsbr_check(a->shared->qsbr, token, false))
 		nanosleep(&nap, NULL);
 }
 
@@ -72,6 +72,8 @@ static void wait_for_workers(struct rte_rcu_qsbr *qsbr)
  */
 static struct flow_file *choose_flows(struct adopt *a, const struct snapshot_header *h)
 {
+	if (a->below)
+		return below_flows(a->below, a->flows, h);
 	if (!a->flows)
 		return flow_file_open(a->flow_name, h);
 	if (a->flows->header->key_check != flow_key_check(h->hash_key))
@@ -124,12 +126,16 @@ static int put_in_force(struct adopt *a, struct generation *g, char *why, size_t
 	struct flow_file *old_flows = a->flows, *flows;
 	const struct snapshot_header *h = g->tables.header;
 
-	if (h->n_ports > a->shared->n_ports) {
+	if (h->n_ports > a->shared->n_ports && a->below) {
+		below_leave(a->below);
+	} else if (h->n_ports > a->shared->n_ports) {
 		snprintf(why, why_size, "it is for %u ports, and there are %u", h->n_ports, a->shared->n_ports);
 		return -1;
 	}
 	flows = choose_flows(a, h);
-	if (!flows)
+	if (!flows && a->below)
+		below_leave(a->below);
+	else if (!flows)
 		warn_of_no_flows();
 	correct_macs(g, a->shared->ports, a->shared->n_ports);
 	segment_populate(a->segment, h);
@@ -137,15 +143,43 @@ static int put_in_force(struct adopt *a, struct generation *g, char *why, size_t
 	g->tables.n_buckets = flows ? flows->header->n_buckets : 0;
 	g->tables.active = a->segment->header->active;
 	__atomic_store_n(&a->shared->generation, g, __ATOMIC_RELEASE);
-	wait_for_workers(a->shared->qsbr);
+	adopt_wait_for_workers(a);
 	generation_free(old);
 	if (flows != old_flows) {
 		flow_file_close(old_flows);
 		a->flows = flows;
-		a->flows_changed = flows != NULL;
+		a->flows_changed = flows && flows->read_fd >= 0;
 	}
 	a->segment->header->snapshot_version = h->version;
 	return 0;
+}
+
+void adopt_follow_flows(struct adopt *a)
+{
+	struct generation *old = a->shared->generation, *g;
+	struct flow_file *flows;
+
+	if (!old->tables.header)
+		return;
+	flows = below_flows(a->below, a->flows, old->tables.header);
+	if (flows == a->flows)
+		return;
+	g = generation_new();
+	if (!g) {
+		flow_file_close(flows);
+		return;
+	}
+	if (!flows)
+		below_leave(a->below);
+	*g = *old;
+	g->tables.buckets = flows ? flows->buckets : NULL;
+	g->tables.n_buckets = flows ? flows->header->n_buckets : 0;
+	__atomic_store_n(&a->shared->generation, g, __ATOMIC_RELEASE);
+	adopt_wait_for_workers(a);
+	old->block = NULL; /* it is g's */
+	generation_free(old);
+	flow_file_close(a->flows);
+	a->flows = flows;
 }
 
 void adopt_kept(struct adopt *a)

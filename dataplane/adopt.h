@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "below.h"
 #include "flow_file.h"
 #include "segment.h"
 #include "settings.h"
@@ -16,6 +17,7 @@
 struct adopt {
 	struct worker_shared *shared;
 	struct segment *segment;
+	struct below *below;	 /* of an AF_XDP port, whose flow table is that of the XDP program; else NULL */
 	struct flow_file *flows; /* NULL until the first snapshot, and when there is no room for one */
 	bool flows_changed;	 /* whoever maps the table has to be told; cleared by the teller */
 	char flow_name[300];	 /* of the flow table's file */
@@ -28,6 +30,12 @@ struct adopt {
 
 /* shared->generation becomes one without snapshot. Returns 0, or -1 with a line logged. */
 int adopt_init(struct adopt *a, const struct settings *s, struct worker_shared *shared, struct segment *segment);
+
+/* Whether the table of the XDP program below is another by now: then it is the one in use. For AF_XDP ports. */
+void adopt_follow_flows(struct adopt *a);
+
+/* Wait until every worker has been through its loop once more. */
+void adopt_wait_for_workers(const struct adopt *a);
 
 /* Workers have stopped. Writes the kept snapshot if that is due. */
 void adopt_fini(struct adopt *a);

@@ -14,7 +14,8 @@ struct flow_file {
 	struct flow_bucket *buckets;
 	__u64 size;  /* of file and mapping, in whole pages */
 	int fd;	     /* holds the lock that keeps another process off */
-	int read_fd; /* may only be mapped for reading: the one to give away */
+	int read_fd; /* may only be mapped for reading: the one to give away; -1: none, shuntd has the table */
+	__u32 map_id; /* of the BPF map that it is (flow_map.h) instead of a file; else 0 */
 };
 
 /*

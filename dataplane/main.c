@@ -47,6 +47,7 @@ struct dataplane {
 	struct worker worker[STATS_MAX_WORKERS];
 	unsigned int n_workers;
 	struct adopt adopt;
+	struct below below; /* an AF_XDP port's */
 	struct sweeper *sweeper;
 	struct server server;
 	int signals;
@@ -151,6 +152,8 @@ static void beat(struct dataplane *d)
 	if (d->beats++ % WATCH_BEATS == 0)
 		port_watch(&d->port, &d->segment.header->port[0]);
 	adopt_keep(&d->adopt);
+	if (d->adopt.below)
+		below_beat(d->adopt.below);
 }
 
 /* In small pieces, between what else there is to do. */
@@ -162,8 +165,8 @@ static void sweep(struct dataplane *d)
 		sweeper_run(d->sweeper, d->shared.generation, flows ? flows->header : NULL, &d->segment);
 }
 
-/* Until a signal says stop. */
-static void loop(struct dataplane *d)
+/* Until a signal says stop, or there is no port any more. Returns the exit status. */
+static int loop(struct dataplane *d)
 {
 	for (;;) {
 		struct epoll_event e[4];
@@ -175,7 +178,7 @@ static void loop(struct dataplane *d)
 			__u64 expirations;
 
 			if (fd == d->signals)
-				return;
+				return 0;
 			if (fd == d->timer && read(fd, &expirations, sizeof(expirations)) > 0)
 				beat(d);
 			else if (fd == d->server.listener)
@@ -190,6 +193,8 @@ static void loop(struct dataplane *d)
 				sweeper_restart(d->sweeper);
 		}
 		sweep(d);
+		if (d->port.gone)
+			return 1;
 	}
 }
 
@@ -285,6 +290,10 @@ static int serve(struct dataplane *d)
 	update_tick(d);
 	if (adopt_init(&d->adopt, &d->settings, &d->shared, &d->segment))
 		goto free_qsbr;
+	if (d->port.afxdp) {
+		below_init(&d->below, &d->settings, d->port.afxdp, &d->adopt);
+		d->adopt.below = &d->below;
+	}
 	d->sweeper = sweeper_new();
 	if (!d->sweeper)
 		goto end_adopt;
@@ -299,10 +308,11 @@ static int serve(struct dataplane *d)
 		*d->settings.kernel_interface ? d->settings.kernel_interface : "none");
 	notify_systemd("READY=1");
 	beat(d);
-	loop(d);
+	status = loop(d);
 	notify_systemd("STOPPING=1");
 	log_info("stopping");
-	status = 0;
+	if (d->adopt.below)
+		below_leave(d->adopt.below);
 
 stop:
 	stop_workers(d);

@@ -27,7 +27,7 @@ uint64_t port_memory(const struct settings *s)
 	/* With each buffer: its mbuf, the pool's header, trailer and alignment, a place in the pool's ring. */
 	uint64_t each = s->mbuf_size + sizeof(struct rte_mbuf) + 2 * RTE_CACHE_LINE_SIZE + 2 * sizeof(void *);
 
-	return s->mbufs * each + EAL_OWN_MEMORY;
+	return (*s->afxdp ? afxdp_memory(s) : s->mbufs * each) + EAL_OWN_MEMORY;
 }
 
 /* ": why" for the end of an error line. */
@@ -184,11 +184,30 @@ static int configure(struct port *port, const struct settings *s, unsigned int w
 	return error;
 }
 
+/* The sockets of an interface instead of a device of DPDK's. */
+static int open_afxdp(struct port *port, const struct settings *s, unsigned int workers)
+{
+	port->afxdp = afxdp_open(s, workers);
+	if (!port->afxdp)
+		return -1;
+	snprintf(port->name, sizeof(port->name), "%s", s->afxdp);
+	snprintf(port->driver, sizeof(port->driver), "AF_XDP");
+	port->virtual = true;
+	port->queues = (uint16_t)afxdp_queues(port->afxdp);
+	if (!afxdp_mtu(port->afxdp, &port->mtu) && !afxdp_mac(port->afxdp, &port->mac))
+		return 0;
+	log_error("dpdk.port: %s: %m", s->afxdp);
+	port_close(port);
+	return -1;
+}
+
 int port_open(struct port *port, const struct settings *s, unsigned int workers)
 {
 	int error;
 
 	*port = (struct port){ .link_up = -1 };
+	if (*s->afxdp)
+		return open_afxdp(port, s, workers);
 	if (attach(port, s))
 		return -1;
 	rte_eth_dev_get_name_by_port(port->id, port->name);
@@ -207,6 +226,8 @@ int port_start(struct port *port)
 {
 	int error;
 
+	if (port->afxdp)
+		return 0;
 	eal_hush_begin();
 	error = rte_eth_dev_start(port->id);
 	if (!error) {
@@ -227,6 +248,11 @@ int port_start(struct port *port)
 
 void port_close(struct port *port)
 {
+	if (port->afxdp) {
+		afxdp_close(port->afxdp);
+		port->afxdp = NULL;
+		return;
+	}
 	eal_hush_begin();
 	if (port->started)
 		rte_eth_dev_stop(port->id);
@@ -245,11 +271,29 @@ void port_describe(const struct port *port, struct stats_port *to)
 	to->tx_queues = port->queues;
 }
 
+static void watch_afxdp(struct port *port, struct stats_port *to)
+{
+	int link = afxdp_link(port->afxdp);
+
+	if (link < 0 && !port->gone)
+		log_error("%s: the interface is gone, and its AF_XDP sockets with it", port->name);
+	port->gone = link < 0;
+	to->link_up = link > 0;
+	if (link >= 0 && port->link_up != link)
+		log_info("%s: link is %s", port->name, link ? "up" : "down");
+	port->link_up = link;
+	to->rx_missed = afxdp_missed(port->afxdp);
+}
+
 void port_watch(struct port *port, struct stats_port *to)
 {
 	struct rte_eth_link link;
 	struct rte_eth_stats stats;
 
+	if (port->afxdp) {
+		watch_afxdp(port, to);
+		return;
+	}
 	if (!rte_eth_link_get_nowait(port->id, &link)) {
 		bool known =
 			link.link_speed != RTE_ETH_SPEED_NUM_NONE && link.link_speed != RTE_ETH_SPEED_NUM_UNKNOWN;

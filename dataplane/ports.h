@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The DPDK port: found, configured with a queue for each worker, watched. Main thread, unless said otherwise. */
+/*
+ * The port: a device of DPDK's or the AF_XDP sockets of an interface; found, configured with a queue for each
+ * worker, watched. Main thread, unless said otherwise.
+ */
 #ifndef SHUNT_PORTS_H
 #define SHUNT_PORTS_H
 
@@ -8,19 +11,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "afxdp.h"
 #include "settings.h"
 #include "stats.h"
 #include "types.h"
 
 struct port {
-	uint16_t id;	 /* DPDK's */
-	uint16_t queues; /* receive and transmit queues, one of each for a worker */
+	struct afxdp *afxdp; /* NULL: it is a device of DPDK's */
+	uint16_t id;	     /* DPDK's, then */
+	uint16_t queues;     /* receive and transmit queues, one of each for a worker */
 	uint16_t mtu;
 	struct mac mac;
 	char name[RTE_ETH_NAME_MAX_LEN];
 	char driver[32];
 	bool virtual; /* no hardware behind it */
 	bool started;
+	bool gone;   /* the interface that the AF_XDP sockets were on is no more */
 	int link_up; /* as last logged; -1: not yet */
 	struct rte_mempool *pool;
 };
@@ -43,5 +49,25 @@ void port_close(struct port *port);
 /* Fill in what doesn't change, then link state and losses; log a change of link state. */
 void port_describe(const struct port *port, struct stats_port *to);
 void port_watch(struct port *port, struct stats_port *to);
+
+/*
+ * One burst from, or to, a queue of the port: rte_eth_rx_burst() and rte_eth_tx_burst(), or the AF_XDP socket's.
+ * The queue's worker only. Return how many packets.
+ */
+static inline unsigned int port_receive(
+	const struct port *port, unsigned int queue, struct rte_mbuf **m, unsigned int n)
+{
+	if (unlikely(port->afxdp))
+		return afxdp_receive(port->afxdp, queue, m, n);
+	return rte_eth_rx_burst(port->id, (uint16_t)queue, m, (uint16_t)n);
+}
+
+static inline unsigned int port_transmit(
+	const struct port *port, unsigned int queue, struct rte_mbuf **m, unsigned int n)
+{
+	if (unlikely(port->afxdp))
+		return afxdp_transmit(port->afxdp, queue, m, n);
+	return rte_eth_tx_burst(port->id, (uint16_t)queue, m, (uint16_t)n);
+}
 
 #endif

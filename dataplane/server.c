@@ -139,7 +139,8 @@ void server_accept(struct server *s)
 	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len);
 	log_info("shuntd (process %d) is connected", peer.pid);
 	s->hello.snapshot_version = s->adopt->segment->header->snapshot_version;
-	if (!send_message(s, &s->hello, sizeof(s->hello), s->statistics) && s->adopt->flows)
+	if (!send_message(s, &s->hello, sizeof(s->hello), s->statistics) && s->adopt->flows &&
+		s->adopt->flows->read_fd >= 0)
 		send_flows(s);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Reads the group dpdk with libconfig. One table says which settings there are, of what type, and which
- * function takes each; a function that refuses a value says what would be right.
+ * Reads the group dpdk, and xdp.pin, with libconfig. One table says which settings there are, of what type, and
+ * which function takes each; a function that refuses a value says what would be right.
  */
 #include "settings.h"
 
@@ -19,6 +19,7 @@
 #define MBUF_SIZE_MIN 256 /* headroom of 128, and an untagged header up to TCP's */
 #define MBUF_SIZE_MAX 16384
 #define MBUF_SIZE_DEFAULT (2048 + 128)
+#define AFXDP_PREFIX "af_xdp:"
 
 /* What refused a value has to say. */
 struct why {
@@ -43,12 +44,28 @@ static int take_text(char *to, size_t size, const char *value, struct why *why)
 	return 0;
 }
 
+/* "af_xdp:eth0" or "af_xdp:eth0,copy": sockets on an interface that stays with the kernel. */
+static int take_afxdp(struct settings *s, const char *value, struct why *why)
+{
+	size_t len = strcspn(value, ",");
+
+	if (!len || len >= sizeof(s->afxdp) || (value[len] && strcmp(value + len, ",copy")))
+		return refuse(why, "\"%s%s\": has to be \"%sINTERFACE\" or \"%sINTERFACE,copy\"", AFXDP_PREFIX,
+			value, AFXDP_PREFIX, AFXDP_PREFIX);
+	snprintf(s->afxdp, sizeof(s->afxdp), "%.*s", (int)len, value);
+	s->afxdp_copy = value[len] == ',';
+	return 0;
+}
+
 static int take_port(struct settings *s, const config_setting_t *c, struct why *why)
 {
 	const char *value = config_setting_get_string(c);
 
 	if (!*value)
 		return refuse(why, "empty: a PCI address or a virtual device such as \"net_tap0,iface=wire0\"");
+	if (!strncmp(value, AFXDP_PREFIX, strlen(AFXDP_PREFIX)) &&
+		take_afxdp(s, value + strlen(AFXDP_PREFIX), why))
+		return -1;
 	return take_text(s->port, sizeof(s->port), value, why);
 }
 
@@ -272,6 +289,27 @@ static int take_group(struct settings *s, const config_setting_t *group, const c
 	return 0;
 }
 
+/* On an AF_XDP port what is for no VIP never leaves the kernel: there is no interface to hand it to. */
+static int check_afxdp(struct settings *s, const config_t *config, const char *file)
+{
+	const config_setting_t *kernel = config_lookup(config, "dpdk.kernel_interface");
+	const char *pin;
+
+	if (!kernel)
+		s->kernel_interface[0] = 0;
+	if (*s->kernel_interface) {
+		log_error("%s:%u: dpdk.kernel_interface: has to be \"\" or absent where dpdk.port is an AF_XDP "
+			  "port: "
+			  "%s stays the kernel's",
+			source(kernel, file), config_setting_source_line(kernel), s->afxdp);
+		return -1;
+	}
+	/* shuntd says what is wrong with it, if anything. */
+	if (config_lookup_string(config, "xdp.pin", &pin))
+		snprintf(s->xdp_pin, sizeof(s->xdp_pin), "%s", pin);
+	return 0;
+}
+
 /*
  * Enough for full descriptor rings, the workers' caches and what may wait for the kernel: in the workers'
  * rings to it and, once, in virtio-user's queue and in the hands of the kernel path's thread.
@@ -295,6 +333,7 @@ int settings_read(struct settings *s, const char *file)
 		.kernel_interface = "shunt0",
 		.socket = "/run/shunt/dataplane.sock",
 		.run_dir = "/run/shunt",
+		.xdp_pin = "/sys/fs/bpf/shunt",
 		.mbuf_size = MBUF_SIZE_DEFAULT,
 	};
 	config_init(&config);
@@ -316,7 +355,7 @@ int settings_read(struct settings *s, const char *file)
 			config_setting_source_line(group));
 		goto out;
 	}
-	if (take_group(s, group, file))
+	if (take_group(s, group, file) || (*s->afxdp && check_afxdp(s, &config, file)))
 		goto out;
 	if (!s->mbufs)
 		s->mbufs = default_mbufs(s->n_cpus);

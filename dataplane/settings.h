@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The group dpdk of shunt.conf: all of the configuration that shunt-dataplane reads. */
+/*
+ * All of the configuration that shunt-dataplane reads: the group dpdk of shunt.conf and, where the port is an
+ * AF_XDP one, the folder in which shuntd pins its maps, xdp.pin.
+ */
 #ifndef SHUNT_SETTINGS_H
 #define SHUNT_SETTINGS_H
 
@@ -13,6 +16,9 @@
 
 struct settings {
 	char port[256];			 /* PCI address or virtual device, with DPDK's arguments */
+	char afxdp[IFNAMSIZ];		 /* port "af_xdp:IFACE": the interface; else "" */
+	bool afxdp_copy;		 /* "af_xdp:IFACE,copy": never zero-copy */
+	char xdp_pin[256];		 /* where shuntd pins what lies below such a port */
 	uint16_t cpu[STATS_MAX_WORKERS]; /* of each worker */
 	unsigned int n_cpus;
 	char kernel_interface[IFNAMSIZ]; /* "": none */
@@ -27,7 +33,7 @@ struct settings {
 
 /*
  * Read the file into *s. On error one line that names file, line and setting has been logged and -1 is
- * returned. Other groups of the file are not looked at.
+ * returned. What else the file has is not looked at.
  */
 int settings_read(struct settings *s, const char *file);
 

@@ -111,7 +111,7 @@ static inline void transmit(const struct worker *w, const struct tables *t, stru
 	struct batch *out = &b->out[port];
 	unsigned int sent;
 
-	sent = rte_eth_tx_burst(w->shared->ports[port].id, (__u16)w->index, out->mbuf, (__u16)out->n);
+	sent = port_transmit(&w->shared->ports[port], w->index, out->mbuf, out->n);
 	for (unsigned int i = 0; i < sent; i++) {
 		const struct verdict *v = &b->verdict[out->from[i]];
 
@@ -139,7 +139,7 @@ static inline void transmit_all(const struct worker *w, const struct tables *t, 
 {
 	unsigned int sent;
 
-	sent = rte_eth_tx_burst(w->shared->ports[0].id, (__u16)w->index, b->mbuf, (__u16)b->n);
+	sent = port_transmit(&w->shared->ports[0], w->index, b->mbuf, b->n);
 	count(t, COUNTER_FORWARDED, sent);
 	for (unsigned int i = 0; i < sent; i++)
 		forward_account(t, &b->verdict[i], b->frame[i].len);
@@ -165,7 +165,7 @@ static inline void hand_to_kernel(const struct worker *w, const struct tables *t
 static inline unsigned int forward_port(
 	const struct worker *w, const struct tables *t, struct burst *b, unsigned int port)
 {
-	b->n = rte_eth_rx_burst(w->shared->ports[port].id, (__u16)w->index, b->mbuf, BURST_MAX);
+	b->n = port_receive(&w->shared->ports[port], w->index, b->mbuf, BURST_MAX);
 	t->stats->polls++;
 	if (!b->n)
 		return 0;
@@ -205,7 +205,7 @@ static inline unsigned int send_kernels(const struct worker *w, struct stats_wor
 	n = rte_ring_sc_dequeue_burst(w->from_kernel, (void **)m, BURST_MAX, NULL);
 	if (!n)
 		return 0;
-	sent = rte_eth_tx_burst(w->shared->ports[0].id, (__u16)w->index, m, (__u16)n);
+	sent = port_transmit(&w->shared->ports[0], w->index, m, n);
 	stats->counter[COUNTER_KERNEL_SENT] += sent;
 	stats->counter[COUNTER_KERNEL_DROPPED] += n - sent;
 	if (sent < n)

@@ -2,7 +2,7 @@
 /*
  * A worker: one thread on one core that receives from its queue of the port, forwards, answers, hands to
  * the kernel and drops. On a packet's way it allocates nothing, takes no lock, logs nothing and makes no
- * system call.
+ * system call, but for those that it takes to send from an AF_XDP socket.
  */
 #ifndef SHUNT_WORKER_H
 #define SHUNT_WORKER_H

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Joining and leaving the XDP program below. */
+#include "below.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "adopt.h"
+#include "clock.h"
+#include "flow_map.h"
+#include "hash.h"
+#include "log.h"
+#include "shunt_xdp.h"
+
+#define DRAIN_NS 200000000ull /* at most; workers that run need less than a millisecond */
+#define DRAIN_NAP_NS 50000
+
+void below_init(struct below *b, const struct settings *s, struct afxdp *port, struct adopt *adopt)
+{
+	char name[IFNAMSIZ];
+
+	/* As shuntd spells it: the BPF file system reserves dots. */
+	snprintf(name, sizeof(name), "%s", s->afxdp);
+	for (char *c = name; *c; c++)
+		if (*c == '.')
+			*c = ':';
+	*b = (struct below){ .port = port, .adopt = adopt, .xsks = -1 };
+	snprintf(b->flows_path, sizeof(b->flows_path), "%s/%s/flows", s->xdp_pin, name);
+	snprintf(b->xsks_path, sizeof(b->xsks_path), "%s/%s/xsks", s->xdp_pin, name);
+	snprintf(b->control_path, sizeof(b->control_path), "%s/%s/control", s->xdp_pin, name);
+}
+
+/* Say why the port stands by, once for each reason. */
+__attribute__((format(printf, 2, 3))) static void say(struct below *b, const char *format, ...)
+{
+	char line[sizeof(b->said)];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	if (!strcmp(line, b->said))
+		return;
+	strcpy(b->said, line);
+	log_info("standing by, XDP forwards alone: %s", line);
+}
+
+struct flow_file *below_flows(struct below *b, struct flow_file *in_use, const struct snapshot_header *snapshot)
+{
+	__u64 key_check = flow_key_check(snapshot->hash_key);
+	struct flow_file *f;
+	char why[200];
+
+	if (in_use && in_use->header->key_check == key_check && in_use->map_id == flow_map_id(b->flows_path))
+		return in_use;
+	f = flow_map_open(b->flows_path, why, sizeof(why));
+	if (!f) {
+		say(b, "no flow table of shuntd's: %s", why);
+		return NULL;
+	}
+	if (f->header->key_check == key_check) {
+		log_info("flow table %s: that of the XDP program, for %llu flows", f->path,
+			(unsigned long long)f->header->capacity);
+		return f;
+	}
+	say(b, "its flow table is for another hash key");
+	flow_file_close(f);
+	return NULL;
+}
+
+/* Version of the snapshot that the program works from. -1: there is none to be seen. */
+static int program_version(const struct below *b, __u64 *version)
+{
+	int fd = bpf_obj_get(b->control_path);
+	const struct xdp_control *control;
+
+	if (fd < 0)
+		return -1;
+	control = mmap(NULL, sizeof(*control), PROT_READ, MAP_SHARED, fd, 0);
+	close(fd);
+	if (control == MAP_FAILED)
+		return -1;
+	*version = __atomic_load_n(&control->snapshot_version, __ATOMIC_RELAXED);
+	munmap((void *)control, sizeof(*control));
+	return 0;
+}
+
+/* Whether this process can do what the program does. */
+static bool is_ready(struct below *b)
+{
+	const struct snapshot_header *h = b->adopt->shared->generation->tables.header;
+	__u64 version;
+
+	if (!h) {
+		say(b, "no snapshot yet");
+	} else if (h->n_ports > 1) {
+		say(b, "some backends are behind another interface, which only XDP sends to");
+	} else if (program_version(b, &version)) {
+		say(b, "no program of shuntd's: %s: %s", b->control_path, strerror(errno));
+	} else if (version > h->version) {
+		say(b, "the snapshot here is older than its");
+	} else if (b->adopt->flows) {
+		return true;
+	}
+	return false;
+}
+
+static void join(struct below *b)
+{
+	int fd = bpf_obj_get(b->xsks_path);
+
+	if (fd < 0 || afxdp_join(b->port, fd)) {
+		say(b, "its map of sockets, %s: %s", b->xsks_path, strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	b->xsks = fd;
+	b->xsks_id = flow_map_id(b->xsks_path);
+	b->said[0] = 0;
+	log_info("frames to VIPs come from the XDP program, which goes on alone should this process end");
+}
+
+void below_beat(struct below *b)
+{
+	bool ready;
+
+	if (b->xsks >= 0 && flow_map_id(b->xsks_path) != b->xsks_id)
+		below_leave(b);
+	adopt_follow_flows(b->adopt);
+	ready = is_ready(b);
+	if (ready && b->xsks < 0)
+		join(b);
+	else if (!ready && b->xsks >= 0 && !b->adopt->flows)
+		below_leave(b);
+}
+
+/* Returns whether it is drained. */
+static bool wait_until_drained(const struct below *b, bool sent, __u64 until_ns)
+{
+	const struct timespec nap = { .tv_nsec = DRAIN_NAP_NS };
+
+	while (!afxdp_is_drained(b->port, sent)) {
+		if (clock_ns() > until_ns)
+			return false;
+		nanosleep(&nap, NULL);
+	}
+	return true;
+}
+
+void below_leave(struct below *b)
+{
+	__u64 until_ns;
+
+	if (b->xsks < 0)
+		return;
+	afxdp_leave(b->port, b->xsks);
+	close(b->xsks);
+	b->xsks = -1;
+	until_ns = clock_ns() + DRAIN_NS;
+	if (wait_until_drained(b, false, until_ns)) {
+		adopt_wait_for_workers(b->adopt);
+		if (wait_until_drained(b, true, until_ns))
+			return;
+	}
+	log_warning("the last frames of the AF_XDP sockets were not dealt with in time");
+}
