@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * What the forwarder counts. A total is a base, which changes only when the dataplane begins a new segment,
- * plus what the segment says now: reading often or seldom makes no difference, and a reading never adds to
- * what another has added.
- */
+/* What the forwarders count: once a second totals, rates, flows, and what follows from them. */
 #include "counters.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "counters_file.h"
 #include "flow_scan.h"
+#include "totals.h"
 
 #define TICK_S 1
 #define SCAN_EVERY_S 5
@@ -28,7 +23,7 @@ const struct counter_info counter_infos[COUNTER_COUNT] = {
 struct entry {
 	struct traffic at_tick; /* total */
 	struct rates rates;
-	uint64_t round;         /* of the reading that last had an object of this id; 0: never */
+	uint64_t tick;          /* that last had an object of this id; 0: none */
 };
 
 struct worker_tick {
@@ -36,10 +31,9 @@ struct worker_tick {
 	struct worker_rates rates;
 };
 
-/* One of a kind of totals that are kept in memory only. */
-struct total {
-	uint64_t base;
-	uint64_t segment; /* what the segment says */
+struct workers {
+	struct worker_tick *item;
+	uint32_t n;
 };
 
 struct counters {
@@ -47,22 +41,16 @@ struct counters {
 	struct model *model;
 	struct publisher *publisher;
 	struct publish_listener listener;
+	struct totals *totals;
 	struct event *tick;
 	struct flow_scan *scan;
-	char *path; /* of traffic.json */
-	uint64_t round;
+	uint64_t n_ticks;
 	uint64_t tick_ns;
 	uint64_t scan_s;
-	bool bases_changed;
-	bool resuming; /* the objects that are met now are those the bases were saved for */
-	struct total counter[COUNTER_COUNT];
-	struct total received;
-	struct total missed;
 	uint64_t received_at_tick;
 	double packets_per_second;
-	struct worker_tick worker[STATS_MAX_WORKERS];
+	struct workers workers[FORWARDER_KINDS];
 	uint32_t scanned[STATS_IDS]; /* flows by VIP id, of the scan under way */
-	struct counters_bases bases;
 	struct entry vip[STATS_IDS];
 	struct entry backend[STATS_IDS];
 };
@@ -75,75 +63,6 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-static void add_traffic(struct traffic *sum, const struct stats_traffic *part)
-{
-	/* The worker writes on meanwhile; a 64-bit load is whole. */
-	const volatile struct stats_traffic *now = part;
-
-	sum->packets += now->packets;
-	sum->bytes += now->bytes;
-	sum->new_flows += now->new_flows;
-}
-
-static struct traffic vip_reading(const struct counters *c, uint32_t id)
-{
-	struct traffic sum = { 0 };
-	const struct stats_worker *worker;
-
-	for (uint32_t i = 0; (worker = publish_worker(c->publisher, i)); i++)
-		add_traffic(&sum, &worker->vip[id]);
-	return sum;
-}
-
-static struct traffic backend_reading(const struct counters *c, uint32_t id)
-{
-	struct traffic sum = { 0 };
-	const struct stats_worker *worker;
-
-	for (uint32_t i = 0; (worker = publish_worker(c->publisher, i)); i++)
-		add_traffic(&sum, &worker->backend[id]);
-	return sum;
-}
-
-static struct traffic plus(struct traffic a, struct traffic b)
-{
-	return (struct traffic){ a.packets + b.packets, a.bytes + b.bytes, a.new_flows + b.new_flows };
-}
-
-static struct traffic minus(struct traffic a, struct traffic b)
-{
-	return (struct traffic){ a.packets - b.packets, a.bytes - b.bytes, a.new_flows - b.new_flows };
-}
-
-/* Bring an object's total up to date. */
-static void read_entry(struct counters *c, struct entry *entry, struct counters_base *base, struct traffic *total,
-	struct traffic reading)
-{
-	if (entry->round != c->round - 1) {
-		/* New to us. Of an id used before in this segment, what was counted then was another's. */
-		if (base->used && !c->resuming) {
-			base->traffic = minus(*total, reading);
-			c->bases_changed = true;
-		}
-		memset(&entry->rates, 0, sizeof(entry->rates));
-		entry->at_tick = plus(base->traffic, reading);
-		base->used = true;
-	}
-	entry->round = c->round;
-	*total = plus(base->traffic, reading);
-}
-
-static void read_objects(struct counters *c)
-{
-	c->round++;
-	for (struct vip *v = model_vips(c->model); v; v = v->next)
-		read_entry(c, &c->vip[v->id], &c->bases.vip[v->id], &v->traffic, vip_reading(c, v->id));
-	for (struct pool *p = model_pools(c->model); p; p = p->next)
-		for (struct backend *b = p->backends; b; b = b->next)
-			read_entry(c, &c->backend[b->id], &c->bases.backend[b->id], &b->traffic,
-				backend_reading(c, b->id));
-}
-
 static void read_flows(struct counters *c, const struct stats_header *stats)
 {
 	for (struct pool *p = model_pools(c->model); p; p = p->next) {
@@ -154,121 +73,94 @@ static void read_flows(struct counters *c, const struct stats_header *stats)
 	}
 }
 
-static void read_counters(struct counters *c, const struct stats_header *stats)
-{
-	const struct stats_worker *worker;
-
-	c->received.segment = c->missed.segment = 0;
-	for (int i = 0; i < COUNTER_COUNT; i++)
-		c->counter[i].segment = 0;
-	for (uint32_t w = 0; (worker = publish_worker(c->publisher, w)); w++) {
-		const volatile struct stats_worker *now = worker;
-
-		c->received.segment += now->received;
-		for (int i = 0; i < COUNTER_COUNT; i++)
-			c->counter[i].segment += now->counter[i];
-	}
-	for (uint32_t i = 0; i < stats->n_ports && i < SNAPSHOT_MAX_PORTS; i++)
-		c->missed.segment += *(const volatile uint64_t *)&stats->port[i].rx_missed;
-}
-
-static uint64_t value(const struct total *total)
-{
-	return total->base + total->segment;
-}
-
 void counters_refresh(struct counters *c)
 {
 	const struct stats_header *stats = publish_stats(c->publisher);
 
-	if (!stats)
-		return;
-	read_counters(c, stats);
-	read_objects(c);
-	read_flows(c, stats);
+	totals_read(c->totals);
+	if (stats)
+		read_flows(c, stats);
 }
 
-/* A segment that begins at zero: what was reached is the new base. */
-static void rebase(struct counters *c)
+/* The next tick takes no rates but begins anew: what comes at once was not of the last second. */
+static void skip_tick(struct counters *c)
 {
-	for (struct vip *v = model_vips(c->model); v; v = v->next)
-		c->bases.vip[v->id].traffic = v->traffic;
-	for (struct pool *p = model_pools(c->model); p; p = p->next)
-		for (struct backend *b = p->backends; b; b = b->next)
-			c->bases.backend[b->id].traffic = b->traffic;
+	c->n_ticks++;
+	c->tick_ns = now_ns();
+	c->received_at_tick = totals_received(c->totals);
 }
 
-static void rebase_total(struct total *total)
-{
-	total->base += total->segment;
-	total->segment = 0;
-}
-
-/* Every object is met as new in the next reading, and no id has been used. What was not touched stays untouched. */
-static void forget(struct entry *entries, struct counters_base *bases)
-{
-	for (uint32_t i = 0; i < STATS_IDS; i++) {
-		if (!bases[i].used)
-			continue;
-		memset(&entries[i], 0, sizeof(entries[i]));
-		memset(&bases[i], 0, sizeof(bases[i]));
-	}
-}
-
-static void on_connected(void *context)
+static void on_connected(void *context, struct forwarder *forwarder)
 {
 	struct counters *c = context;
-	const struct stats_header *stats = publish_stats(c->publisher);
-	struct counters_bases *bases = &c->bases;
-	bool first = bases->segment_started_ns == 0;
 
-	if (!stats || (stats->started_ns == bases->segment_started_ns && stats->pid == bases->segment_pid))
-		return;
-	forget(c->vip, bases->vip);
-	forget(c->backend, bases->backend);
-	memset(c->worker, 0, sizeof(c->worker));
-	for (int i = 0; i < COUNTER_COUNT; i++)
-		rebase_total(&c->counter[i]);
-	rebase_total(&c->received);
-	rebase_total(&c->missed);
-	/* Ours from before a restart of shuntd, or one that nobody has read yet. */
-	c->resuming = first && counters_file_load(c->path, stats, bases);
-	if (!c->resuming)
-		rebase(c);
-	bases->segment_started_ns = stats->started_ns;
-	bases->segment_pid = stats->pid;
+	totals_begin(c->totals, forwarder);
 	counters_refresh(c);
-	c->resuming = false;
-	c->received_at_tick = value(&c->received);
-	c->bases_changed = false;
-	counters_file_save(c->path, bases);
+	free(c->workers[forwarder->kind].item);
+	c->workers[forwarder->kind] = (struct workers){ .n = 0 };
+	skip_tick(c);
 }
 
-static void take_rates(struct entry *entry, struct traffic total, double seconds)
+static void take_rates(struct counters *c, struct entry *entry, struct traffic total, double seconds)
 {
-	struct traffic grown = minus(total, entry->at_tick);
+	struct traffic grown = traffic_minus(total, entry->at_tick);
 
+	/* New since the last tick, or its id another's then. */
+	if (entry->tick != c->n_ticks - 1)
+		grown = (struct traffic){ 0 };
+	entry->tick = c->n_ticks;
 	entry->rates.packets_per_second = (double)grown.packets / seconds;
 	entry->rates.bytes_per_second = (double)grown.bytes / seconds;
 	entry->rates.new_flows_per_second = (double)grown.new_flows / seconds;
 	entry->at_tick = total;
 }
 
-static void take_worker_rates(struct counters *c, double seconds)
+static void take_worker_rates(struct worker_tick *tick, const struct forwarder_worker *worker, double seconds)
 {
-	const struct stats_worker *worker;
+	uint64_t received = *(const volatile __u64 *)worker->received, polls = 0, busy = 0;
+	uint64_t tried;
 
-	for (uint32_t i = 0; i < STATS_MAX_WORKERS && (worker = publish_worker(c->publisher, i)); i++) {
-		const volatile struct stats_worker *now = worker;
-		struct worker_tick *tick = &c->worker[i];
-		uint64_t received = now->received, polls = now->polls, busy = now->busy_polls;
-		uint64_t tried = polls - tick->polls;
+	if (worker->polls) {
+		polls = *(const volatile __u64 *)worker->polls;
+		busy = *(const volatile __u64 *)worker->busy_polls;
+	}
+	tried = polls - tick->polls;
+	tick->rates.packets_per_second = (double)(received - tick->received) / seconds;
+	tick->rates.busy_percent = tried ? 100.0 * (double)(busy - tick->busy_polls) / (double)tried : 0;
+	tick->received = received;
+	tick->polls = polls;
+	tick->busy_polls = busy;
+}
 
-		tick->rates.packets_per_second = (double)(received - tick->received) / seconds;
-		tick->rates.busy_percent = tried ? 100.0 * (double)(busy - tick->busy_polls) / (double)tried : 0;
-		tick->received = received;
-		tick->polls = polls;
-		tick->busy_polls = busy;
+/* Room for one more worker, whose figures are as they were at the last tick: none. */
+static bool add_worker(struct workers *workers)
+{
+	struct worker_tick *grown = realloc(workers->item, (workers->n + 1) * sizeof(*grown));
+
+	if (!grown)
+		return false;
+	grown[workers->n] = (struct worker_tick){ .received = 0 };
+	workers->item = grown;
+	workers->n++;
+	return true;
+}
+
+static void take_rates_of_workers(struct counters *c, double seconds)
+{
+	for (int kind = 0; kind < FORWARDER_KINDS; kind++) {
+		const struct forwarder *f = publish_forwarder(c->publisher, (enum forwarder_kind)kind);
+		struct workers *workers = &c->workers[kind];
+		struct forwarder_worker worker;
+
+		for (uint32_t i = 0; f && forwarder_worker(f, i, &worker); i++) {
+			bool is_new = i >= workers->n;
+
+			if (worker.core == FORWARDER_NO_CORE || (is_new && !add_worker(workers)))
+				break;
+			take_worker_rates(&workers->item[i], &worker, seconds);
+			if (is_new)
+				memset(&workers->item[i].rates, 0, sizeof(workers->item[i].rates));
+		}
 	}
 }
 
@@ -278,14 +170,15 @@ static void take_all_rates(struct counters *c)
 	double seconds = (double)(now - c->tick_ns) / 1e9;
 
 	c->tick_ns = now;
+	c->n_ticks++;
 	for (struct vip *v = model_vips(c->model); v; v = v->next)
-		take_rates(&c->vip[v->id], v->traffic, seconds);
+		take_rates(c, &c->vip[v->id], v->traffic, seconds);
 	for (struct pool *p = model_pools(c->model); p; p = p->next)
 		for (struct backend *b = p->backends; b; b = b->next)
-			take_rates(&c->backend[b->id], b->traffic, seconds);
-	take_worker_rates(c, seconds);
-	c->packets_per_second = (double)(value(&c->received) - c->received_at_tick) / seconds;
-	c->received_at_tick = value(&c->received);
+			take_rates(c, &c->backend[b->id], b->traffic, seconds);
+	take_rates_of_workers(c, seconds);
+	c->packets_per_second = (double)(totals_received(c->totals) - c->received_at_tick) / seconds;
+	c->received_at_tick = totals_received(c->totals);
 }
 
 /*
@@ -365,29 +258,32 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
 	counters_refresh(c);
 	take_all_rates(c);
 	take_vip_flows(c);
-	if (c->bases_changed)
-		counters_file_save(c->path, &c->bases);
-	c->bases_changed = false;
+	totals_keep(c->totals);
 	reap(c, stats);
 }
 
 /* Figures of the last moment must not stand there as if they went on. */
-static void on_disconnected(void *context)
+static void on_disconnected(void *context, struct forwarder *forwarder)
 {
 	struct counters *c = context;
+	struct workers *workers = &c->workers[forwarder->kind];
 
+	/* What was counted to the end is still there to be read. */
+	totals_read(c->totals);
+	for (uint32_t i = 0; i < workers->n; i++)
+		memset(&workers->item[i].rates, 0, sizeof(workers->item[i].rates));
+	if (forwarder != publish_main(c->publisher))
+		return;
 	c->packets_per_second = 0;
 	if (c->scan)
 		flow_scan_cancel(c->scan);
 	c->scan = NULL;
 	for (uint32_t i = 0; i < STATS_IDS; i++) {
-		if (c->vip[i].round)
+		if (c->vip[i].tick)
 			memset(&c->vip[i].rates, 0, sizeof(c->vip[i].rates));
-		if (c->backend[i].round)
+		if (c->backend[i].tick)
 			memset(&c->backend[i].rates, 0, sizeof(c->backend[i].rates));
 	}
-	for (uint32_t i = 0; i < STATS_MAX_WORKERS; i++)
-		memset(&c->worker[i].rates, 0, sizeof(c->worker[i].rates));
 }
 
 struct counters *counters_open(struct event_base *base, struct model *model, struct publisher *publisher,
@@ -401,12 +297,11 @@ struct counters *counters_open(struct event_base *base, struct model *model, str
 	c->base = base;
 	c->model = model;
 	c->publisher = publisher;
-	c->round = 1; /* so that an entry's 0 is not the round before */
+	c->n_ticks = 1; /* so that an entry's 0 is not the tick before */
 	c->tick_ns = now_ns();
+	c->totals = totals_open(model, publisher, directory);
 	c->tick = event_new(base, -1, EV_PERSIST, on_tick, c);
-	if (asprintf(&c->path, "%s/traffic.json", directory) < 0)
-		c->path = NULL;
-	if (!c->path || !c->tick || event_add(c->tick, &interval) < 0) {
+	if (!c->totals || !c->tick || event_add(c->tick, &interval) < 0) {
 		counters_close(c);
 		return NULL;
 	}
@@ -416,7 +311,6 @@ struct counters *counters_open(struct event_base *base, struct model *model, str
 		.disconnected = on_disconnected,
 	};
 	publish_listen(publisher, &c->listener);
-	on_connected(c); /* if it is already */
 	return c;
 }
 
@@ -428,23 +322,25 @@ void counters_close(struct counters *c)
 		flow_scan_cancel(c->scan);
 	if (c->tick)
 		event_free(c->tick);
-	free(c->path);
+	for (int kind = 0; kind < FORWARDER_KINDS; kind++)
+		free(c->workers[kind].item);
+	totals_close(c->totals);
 	free(c);
 }
 
 uint64_t counters_total(const struct counters *c, enum counter counter)
 {
-	return value(&c->counter[counter]);
+	return totals_counter(c->totals, counter);
 }
 
 uint64_t counters_received(const struct counters *c)
 {
-	return value(&c->received);
+	return totals_received(c->totals);
 }
 
 uint64_t counters_port_missed(const struct counters *c)
 {
-	return value(&c->missed);
+	return totals_missed(c->totals);
 }
 
 double counters_packets_per_second(const struct counters *c)
@@ -462,7 +358,7 @@ struct rates counters_backend_rates(const struct counters *c, const struct backe
 	return c->backend[backend->id].rates;
 }
 
-struct worker_rates counters_worker_rates(const struct counters *c, uint32_t worker)
+struct worker_rates counters_worker_rates(const struct counters *c, enum forwarder_kind kind, uint32_t worker)
 {
-	return worker < STATS_MAX_WORKERS ? c->worker[worker].rates : (struct worker_rates){ 0, 0 };
+	return worker < c->workers[kind].n ? c->workers[kind].item[worker].rates : (struct worker_rates){ 0, 0 };
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the forwarder counts, read out of its statistics segment without a word to it: traffic and flows
- * of VIPs and backends into the model's objects, verdicts and events as totals, and rates. Totals go on
- * rising when the dataplane is restarted, and those of objects also when shuntd is. One thread.
+ * What the forwarders count, read out of their statistics without a word to them: traffic and flows of VIPs and
+ * backends into the model's objects, verdicts and events as totals, and rates. Totals go on rising when a
+ * forwarder is restarted, and those of objects also when shuntd is (totals.h). One thread.
  */
 #ifndef SHUNT_COUNTERS_H
 #define SHUNT_COUNTERS_H
@@ -24,7 +24,7 @@ struct rates {
 
 struct worker_rates {
 	double packets_per_second;
-	double busy_percent; /* of its receive bursts, those that brought something */
+	double busy_percent; /* of its receive bursts, those that brought something; 0 where it does not poll */
 };
 
 enum counter_class { COUNTER_CLASS_VERDICT, COUNTER_CLASS_EVENT };
@@ -38,19 +38,18 @@ struct counter_info {
 extern const struct counter_info counter_infos[COUNTER_COUNT]; /* by enum counter */
 
 /*
- * Reads once a second from now on, and has the model free removed backends (model_reap) while the forwarder's
- * count of their flows can be trusted. directory: control.state, for traffic.json: which segment the objects'
- * totals were read from, so that nothing is counted twice or lost when shuntd is restarted. All are the
- * caller's and outlive it. NULL: no memory.
+ * Reads once a second from now on, and has the model free removed backends (model_reap) while the forwarders'
+ * count of their flows can be trusted. directory: control.state, for traffic.json. All are the caller's and
+ * outlive it. NULL: no memory.
  */
 struct counters *counters_open(struct event_base *base, struct model *model, struct publisher *publisher,
 	const char *directory);
 void counters_close(struct counters *counters);
 
-/* Read the segment now, so that what the model and the totals say is of this moment. */
+/* Read now, so that what the model and the totals say is of this moment. */
 void counters_refresh(struct counters *counters);
 
-/* Since shuntd began, over restarts of the dataplane. */
+/* Since shuntd began, over restarts of the forwarders. */
 uint64_t counters_total(const struct counters *counters, enum counter counter);
 uint64_t counters_received(const struct counters *counters);
 uint64_t counters_port_missed(const struct counters *counters);
@@ -59,6 +58,6 @@ uint64_t counters_port_missed(const struct counters *counters);
 double counters_packets_per_second(const struct counters *counters);
 struct rates counters_vip_rates(const struct counters *counters, const struct vip *vip);
 struct rates counters_backend_rates(const struct counters *counters, const struct backend *backend);
-struct worker_rates counters_worker_rates(const struct counters *counters, uint32_t worker);
+struct worker_rates counters_worker_rates(const struct counters *counters, enum forwarder_kind kind, uint32_t worker);
 
 #endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* traffic.json: {"segment":{"pid":1,"started_ns":2},"vips":{"17":[3,4,5]},"backends":{}}, the arrays being bases. */
+/*
+ * traffic.json: {"segments":{"dataplane":{"pid":1,"started_ns":2}},"vips":{"17":[3,4,5]},"backends":{}}, the arrays
+ * being bases. Before there were two forwarders the first member was "segment", the dataplane's.
+ */
 #include "counters_file.h"
 
 #include <errno.h>
@@ -11,6 +14,23 @@
 #include <unistd.h>
 
 #include "log.h"
+
+static const char *const names[FORWARDER_KINDS] = {
+	[FORWARDER_XDP] = "xdp",
+	[FORWARDER_DATAPLANE] = "dataplane",
+};
+
+static json_t *segments_to_json(const struct forwarder_segment *segment)
+{
+	json_t *object = json_object();
+
+	for (int i = 0; i < FORWARDER_KINDS; i++)
+		if (segment[i].started_ns)
+			json_object_set_new(object, names[i],
+				json_pack("{s:I,s:I}", "pid", (json_int_t)segment[i].pid, "started_ns",
+					(json_int_t)segment[i].started_ns));
+	return object;
+}
 
 static json_t *to_json(const struct counters_base *bases)
 {
@@ -35,8 +55,8 @@ static json_t *to_json(const struct counters_base *bases)
  */
 void counters_file_save(const char *path, const struct counters_bases *bases)
 {
-	json_t *root = json_pack("{s:{s:I,s:I},s:o,s:o}", "segment", "pid", (json_int_t)bases->segment_pid, "started_ns",
-		(json_int_t)bases->segment_started_ns, "vips", to_json(bases->vip), "backends", to_json(bases->backend));
+	json_t *root = json_pack("{s:o,s:o,s:o}", "segments", segments_to_json(bases->segment), "vips",
+		to_json(bases->vip), "backends", to_json(bases->backend));
 	char *temporary = NULL;
 	int fd;
 
@@ -71,18 +91,24 @@ static void from_json(struct counters_base *bases, json_t *object)
 	}
 }
 
-bool counters_file_load(const char *path, const struct stats_header *segment, struct counters_bases *bases)
+static void segment_from_json(struct forwarder_segment *segment, json_t *object)
+{
+	segment->started_ns = (uint64_t)json_integer_value(json_object_get(object, "started_ns"));
+	segment->pid = (uint32_t)json_integer_value(json_object_get(object, "pid"));
+}
+
+void counters_file_load(const char *path, struct counters_bases *bases)
 {
 	json_t *root = json_load_file(path, 0, NULL);
-	json_t *of = json_object_get(root, "segment");
-	bool same = segment->started_ns != 0 &&
-		    (uint64_t)json_integer_value(json_object_get(of, "started_ns")) == segment->started_ns &&
-		    json_integer_value(json_object_get(of, "pid")) == segment->pid;
 
-	if (same) {
-		from_json(bases->vip, json_object_get(root, "vips"));
-		from_json(bases->backend, json_object_get(root, "backends"));
+	segment_from_json(&bases->segment[FORWARDER_DATAPLANE], json_object_get(root, "segment"));
+	for (int i = 0; i < FORWARDER_KINDS; i++) {
+		json_t *segment = json_object_get(json_object_get(root, "segments"), names[i]);
+
+		if (segment)
+			segment_from_json(&bases->segment[i], segment);
 	}
+	from_json(bases->vip, json_object_get(root, "vips"));
+	from_json(bases->backend, json_object_get(root, "backends"));
 	json_decref(root);
-	return same;
 }

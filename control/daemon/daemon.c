@@ -21,10 +21,9 @@ uint64_t daemon_uptime_s(const struct daemon *daemon)
 json_t *daemon_warnings(const struct daemon *daemon)
 {
 	json_t *warnings = json_array();
-	const char *line = daemon->publisher ? publish_warning(daemon->publisher) : NULL;
 
-	if (line)
-		json_array_append_new(warnings, json_string(line));
+	if (daemon->publisher)
+		publish_warnings(daemon->publisher, warnings);
 	if (daemon->state && state_is_unsaved(daemon->state))
 		json_array_append_new(warnings,
 			json_string("the state file could not be written: changes made by command would be gone after a "

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Looks through the forwarder's flow table, a piece a turn of the event loop. */
+/* Looks through the flow table, a piece a turn of the event loop. */
 #include "flow_scan.h"
 
 #include <stdlib.h>
@@ -73,21 +73,20 @@ static void on_turn(evutil_socket_t fd, short what, void *context)
 {
 	struct flow_scan *scan = context;
 	const struct snapshot_header *snapshot = publish_snapshot(scan->publisher);
-	uint32_t n_buckets = 0;
-	const struct flow_bucket *buckets = publish_flows(scan->publisher, &n_buckets);
+	struct forwarder_flows flows = publish_flows(scan->publisher);
 	uint32_t end = scan->next + BUCKETS_A_TURN;
 	struct timeval at_once = { 0, 0 };
 	struct timespec now;
-	bool more = buckets && snapshot;
+	bool more = flows.buckets && snapshot;
 
 	(void)fd;
 	(void)what;
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (end > n_buckets)
-		end = n_buckets;
+	if (end > flows.n_buckets)
+		end = flows.n_buckets;
 	while (more && scan->next < end)
-		more = visit_bucket(scan, &buckets[scan->next++], flow_tick((__u64)now.tv_sec), snapshot->timeout);
-	if (more && scan->next < n_buckets && event_add(scan->turn, &at_once) == 0)
+		more = visit_bucket(scan, &flows.buckets[scan->next++], flow_tick((__u64)now.tv_sec), snapshot->timeout);
+	if (more && scan->next < flows.n_buckets && event_add(scan->turn, &at_once) == 0)
 		return;
 
 	void (*done)(void *) = scan->done;

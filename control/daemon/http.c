@@ -67,9 +67,13 @@ static void on_healthz(struct evhttp_request *request, void *context)
 		evbuffer_add_printf(body, "ok\n");
 		reply(request, HTTP_OK, "OK", "text/plain; charset=utf-8", body);
 	} else {
-		const char *why = publish_warning(publisher);
+		json_t *warnings = json_array();
+		const char *why;
 
+		publish_warnings(publisher, warnings);
+		why = json_string_value(json_array_get(warnings, 0));
 		evbuffer_add_printf(body, "%s\n", why ? why : "no snapshot is in force yet");
+		json_decref(warnings);
 		reply(request, HTTP_SERVUNAVAIL, "Service Unavailable", "text/plain; charset=utf-8", body);
 	}
 }
@@ -132,7 +136,7 @@ static void put_page(const struct daemon *daemon, struct evbuffer *out)
 		"<h1>shunt %s</h1>\n<p>snapshot %llu, up %llu s, forwarder %s, %.0f packets/s. "
 		"<a href=\"/metrics\">metrics</a></p>\n",
 		SHUNT_VERSION, (unsigned long long)publish_version(daemon->publisher),
-		(unsigned long long)daemon_uptime_s(daemon), publish_alive(daemon->publisher) ? "connected" : "not connected",
+		(unsigned long long)daemon_uptime_s(daemon), publish_alive(daemon->publisher) ? "there" : "not there",
 		counters_packets_per_second(daemon->counters));
 	json_array_foreach(warnings, i, warning) {
 		evbuffer_add_printf(out, "<p class=\"warning\">");

@@ -20,12 +20,12 @@ static void put_plain(struct evbuffer *out, const char *name, const char *type, 
 static void put_process(const struct daemon *daemon, struct evbuffer *out)
 {
 	const struct stats_header *stats = publish_stats(daemon->publisher);
-	const struct flow_table_header *table = publish_flows_header(daemon->publisher);
+	const struct flow_table_header *table = publish_flows(daemon->publisher).header;
 
 	put_head(out, "build_info", "gauge", "Version of shuntd.");
 	evbuffer_add_printf(out, "shunt_build_info{version=\"%s\"} 1\n", SHUNT_VERSION);
 	put_plain(out, "uptime_seconds", "gauge", "Since shuntd began.", (double)daemon_uptime_s(daemon));
-	put_plain(out, "dataplane_up", "gauge", "Whether the forwarder is connected and alive.",
+	put_plain(out, "dataplane_up", "gauge", "Whether the forwarder is there and alive, on whichever path.",
 		publish_alive(daemon->publisher));
 	put_plain(out, "snapshot_version", "gauge", "Version of the snapshot in force; 0: none.",
 		(double)publish_version(daemon->publisher));
@@ -61,38 +61,79 @@ static void put_counters(const struct daemon *daemon, struct evbuffer *out)
 	}
 }
 
+static const char *const forwarder_names[FORWARDER_KINDS] = {
+	[FORWARDER_XDP] = "xdp",
+	[FORWARDER_DATAPLANE] = "dataplane",
+};
+
+/* Whether the forwarder has a worker of this index that is one to be shown. */
+static bool get_worker(const struct forwarder *forwarder, uint32_t index, struct forwarder_worker *worker)
+{
+	return forwarder && forwarder_worker(forwarder, index, worker) && worker->core != FORWARDER_NO_CORE;
+}
+
 static void put_workers(const struct daemon *daemon, struct evbuffer *out)
 {
-	const struct stats_worker *worker;
+	struct forwarder_worker worker;
 
-	put_head(out, "worker_packets_total", "counter", "Packets a worker took in since the dataplane began.");
-	for (uint32_t i = 0; (worker = publish_worker(daemon->publisher, i)); i++)
-		evbuffer_add_printf(out, "shunt_worker_packets_total{core=\"%u\"} %llu\n", worker->core,
-			(unsigned long long)worker->received);
+	put_head(out, "worker_packets_total", "counter", "Packets a worker, or a CPU in XDP, took in since its forwarder began.");
+	for (int kind = 0; kind < FORWARDER_KINDS; kind++) {
+		const struct forwarder *f = publish_forwarder(daemon->publisher, (enum forwarder_kind)kind);
+
+		for (uint32_t i = 0; get_worker(f, i, &worker); i++)
+			if (forwarder_worker_is_at_work(&worker))
+				evbuffer_add_printf(out,
+					"shunt_worker_packets_total{forwarder=\"%s\",core=\"%u\"} %llu\n",
+					forwarder_names[kind], worker.core, (unsigned long long)*worker.received);
+	}
 	put_head(out, "worker_busy_ratio", "gauge", "Receive bursts of the last second that brought something.");
-	for (uint32_t i = 0; (worker = publish_worker(daemon->publisher, i)); i++)
-		evbuffer_add_printf(out, "shunt_worker_busy_ratio{core=\"%u\"} %.4f\n", worker->core,
-			counters_worker_rates(daemon->counters, i).busy_percent / 100);
+	for (int kind = 0; kind < FORWARDER_KINDS; kind++) {
+		const struct forwarder *f = publish_forwarder(daemon->publisher, (enum forwarder_kind)kind);
+
+		for (uint32_t i = 0; get_worker(f, i, &worker); i++)
+			if (worker.polls)
+				evbuffer_add_printf(out, "shunt_worker_busy_ratio{forwarder=\"%s\",core=\"%u\"} %.4f\n",
+					forwarder_names[kind], worker.core,
+					counters_worker_rates(daemon->counters, f->kind, i).busy_percent / 100);
+	}
+}
+
+static void put_port_value(const struct daemon *daemon, struct evbuffer *out,
+	unsigned long long (*value)(const struct stats_port *port), const char *name)
+{
+	for (int kind = 0; kind < FORWARDER_KINDS; kind++) {
+		const struct forwarder *f = publish_forwarder(daemon->publisher, (enum forwarder_kind)kind);
+		const struct stats_header *stats = f ? f->stats : NULL;
+
+		for (uint32_t i = 0; stats && i < stats->n_ports && i < SNAPSHOT_MAX_PORTS; i++)
+			evbuffer_add_printf(out, "shunt_%s{forwarder=\"%s\",port=\"%u\"} %llu\n", name,
+				forwarder_names[kind], i, value(&stats->port[i]));
+	}
+}
+
+static unsigned long long port_up(const struct stats_port *port)
+{
+	return port->link_up;
+}
+
+static unsigned long long port_rx_errors(const struct stats_port *port)
+{
+	return port->rx_errors;
+}
+
+static unsigned long long port_tx_errors(const struct stats_port *port)
+{
+	return port->tx_errors;
 }
 
 static void put_ports(const struct daemon *daemon, struct evbuffer *out)
 {
-	const struct stats_header *stats = publish_stats(daemon->publisher);
-	uint32_t n = stats ? stats->n_ports : 0;
-
-	if (n > SNAPSHOT_MAX_PORTS)
-		n = SNAPSHOT_MAX_PORTS;
 	put_head(out, "port_up", "gauge", "Whether the port has a link.");
-	for (uint32_t i = 0; i < n; i++)
-		evbuffer_add_printf(out, "shunt_port_up{port=\"%u\"} %u\n", i, stats->port[i].link_up);
+	put_port_value(daemon, out, port_up, "port_up");
 	put_head(out, "port_rx_errors_total", "counter", "Receive errors of the port.");
-	for (uint32_t i = 0; i < n; i++)
-		evbuffer_add_printf(out, "shunt_port_rx_errors_total{port=\"%u\"} %llu\n", i,
-			(unsigned long long)stats->port[i].rx_errors);
+	put_port_value(daemon, out, port_rx_errors, "port_rx_errors_total");
 	put_head(out, "port_tx_errors_total", "counter", "Transmit errors of the port.");
-	for (uint32_t i = 0; i < n; i++)
-		evbuffer_add_printf(out, "shunt_port_tx_errors_total{port=\"%u\"} %llu\n", i,
-			(unsigned long long)stats->port[i].tx_errors);
+	put_port_value(daemon, out, port_tx_errors, "port_tx_errors_total");
 }
 
 /* Pool names hold no character that would have to be escaped, addresses neither. */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "daemon.h"
+#include "forwarder_dataplane.h"
 #include "http.h"
 #include "log.h"
 #include "notify.h"
@@ -220,6 +221,17 @@ static int open_model(struct daemon *daemon, struct error *error)
 	return result;
 }
 
+static int open_forwarders(struct daemon *daemon, struct error *error)
+{
+	struct forwarder_owner owner = publish_owner(daemon->publisher);
+	struct forwarder *forwarder = forwarder_dataplane_new(daemon->base, daemon->config, &owner);
+
+	if (!forwarder)
+		return error_set(error, ENOMEM, "no memory");
+	publish_add(daemon->publisher, forwarder);
+	return 0;
+}
+
 static int open_world(struct daemon *daemon, struct error *error)
 {
 	const struct config *config = daemon->config;
@@ -233,6 +245,8 @@ static int open_world(struct daemon *daemon, struct error *error)
 		daemon->neighbours = neighbour_open(daemon->base, daemon->netlink, daemon->interface, daemon->model);
 	if (daemon->neighbours)
 		daemon->publisher = publish_new(daemon->base, daemon->model, daemon->state, config);
+	if (daemon->publisher && open_forwarders(daemon, error))
+		return -ENOMEM;
 	if (daemon->publisher)
 		daemon->health = health_open(daemon->base, daemon->model, daemon->routes, daemon->neighbours,
 			daemon->publisher);

@@ -2,7 +2,8 @@
 /*
  * The publisher. Changes are counted; a snapshot covers those made before it was built. One snapshot is on
  * its way at a time: what changes meanwhile goes with the next, so that a storm of changes costs no more
- * snapshots than the forwarder takes in.
+ * snapshots than the forwarders take in. It goes from one to the next, so that what the first refuses the others
+ * do not get either.
  */
 #include "publish.h"
 
@@ -10,15 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
-#include <time.h>
 
 #include "log.h"
-#include "publish_channel.h"
-#include "publish_shared.h"
 #include "snapshot_build.h"
 
-#define BEAT_LATE_NS 3000000000ULL
-#define ACK_LATE_NS 30000000000ULL
 #define REFUSED_RETRY_S 10
 
 struct publish_waiter {
@@ -39,8 +35,8 @@ struct publisher {
 	struct model_listener model_listener;
 	struct publish_listener *listeners;
 	struct snapshot_builder *builder;
-	struct publish_channel *channel;
-	struct publish_channel_handler handler;
+	struct forwarder *forwarder[FORWARDER_KINDS]; /* by kind, which is the order they get snapshots in; or NULL */
+	struct forwarder *main;                       /* the first of them */
 	uint64_t flow_capacity;
 	uint32_t timeout_s[FLOW_STATE_COUNT];
 
@@ -54,28 +50,17 @@ struct publisher {
 	uint64_t change_active; /* the last one in force */
 	struct snapshot_block sent;
 	uint64_t sent_version; /* of what is on its way; 0: nothing is */
-	uint64_t sent_ns;
+	int asked;             /* kind of the forwarder whose answer is waited for */
 	struct snapshot_block active;
 	uint64_t active_version;
 
-	bool greeted;
-	struct channel_hello hello;
-	struct publish_stats stats;
-	struct publish_flow_table flows;
-
-	bool silent;         /* its heartbeat is late, which was logged */
-	char down[256];      /* why there is no connection */
-	char refused[512];   /* why the last snapshot is not in force, or "" */
+	char refused[512];    /* why the last snapshot is not in force, or "" */
 	struct error unsaved; /* why the state file is not written, or "" */
-	char warning[640];
 };
 
-static uint64_t now_ns(void)
+static bool is_up(const struct publisher *p)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000ULL + (uint64_t)now.tv_nsec;
+	return p->main && p->main->up;
 }
 
 static void flush_soon(struct publisher *p)
@@ -173,11 +158,61 @@ static void save(struct publisher *p)
 static void fill_inputs(const struct publisher *p, struct snapshot_inputs *inputs)
 {
 	*inputs = (struct snapshot_inputs){ .version = state_snapshot_version(p->state),
-		.flow_capacity = p->flow_capacity, .n_ports = p->hello.n_ports };
+		.flow_capacity = p->flow_capacity };
 	memcpy(inputs->hash_key, state_hash_key(p->state), sizeof(inputs->hash_key));
 	memcpy(inputs->timeout_s, p->timeout_s, sizeof(inputs->timeout_s));
-	for (uint32_t i = 0; i < p->hello.n_ports; i++)
-		inputs->port_mac[i] = p->hello.port[i].mac;
+	inputs->n_ports = p->main->does->ports(p->main, inputs->port_mac);
+}
+
+/* Everyone has it. */
+static void put_in_force(struct publisher *p)
+{
+	snapshot_block_close(&p->active);
+	p->active = p->sent;
+	p->sent = (struct snapshot_block){ .fd = -1 };
+	p->active_version = p->sent_version;
+	p->sent_version = 0;
+	p->change_active = p->change_sent;
+	p->refused[0] = '\0';
+	event_del(p->retry);
+	answer_active(p);
+	for (struct publish_listener *l = p->listeners; l; l = l->next)
+		if (l->acknowledged)
+			l->acknowledged(l->context, p->active_version);
+	if (p->change_sent != p->change)
+		flush_soon(p);
+}
+
+static void abandon(struct publisher *p, const char *why)
+{
+	p->sent_version = 0;
+	snapshot_block_close(&p->sent);
+	refuse(p, why);
+	if (p->change_sent != p->change)
+		flush_soon(p);
+}
+
+/* Hand the snapshot to who is to have it next; in force when nobody is left. */
+static void pass_on(struct publisher *p)
+{
+	struct error error;
+
+	for (; p->asked < FORWARDER_KINDS; p->asked++) {
+		struct forwarder *f = p->forwarder[p->asked];
+
+		if (!f || !f->up)
+			continue;
+		switch (f->does->send(f, &p->sent, p->sent_version, &error)) {
+		case FORWARDER_HAS_IT:
+			break;
+		case FORWARDER_WILL_SAY: /* or has said so already: nothing is as it was */
+			return;
+		case FORWARDER_REFUSES:
+			abandon(p, error.text);
+			return;
+		}
+	}
+	put_in_force(p);
 }
 
 static void send_snapshot(struct publisher *p)
@@ -192,116 +227,83 @@ static void send_snapshot(struct publisher *p)
 		return;
 	}
 	p->sent_version = inputs.version;
-	p->sent_ns = now_ns();
-	/* On error the channel goes down, which forgets what was on its way. */
-	(void)publish_channel_send(p->channel, inputs.version, p->sent.size, p->sent.fd);
+	p->asked = 0;
+	pass_on(p);
+}
+
+/* Above all that a forwarder has worked from: it may have been another shuntd's. */
+static uint64_t next_version(const struct publisher *p)
+{
+	uint64_t version = state_snapshot_version(p->state);
+
+	for (int i = 0; i < FORWARDER_KINDS; i++)
+		if (p->forwarder[i] && p->forwarder[i]->up && p->forwarder[i]->snapshot_version > version)
+			version = p->forwarder[i]->snapshot_version;
+	return version + 1;
 }
 
 static void on_flush(evutil_socket_t fd, short what, void *context)
 {
 	struct publisher *p = context;
-	bool sending = p->greeted && !p->sent_version && p->change_sent != p->change;
-	uint64_t version = state_snapshot_version(p->state);
+	bool sending = is_up(p) && !p->sent_version && p->change_sent != p->change;
 
-	if (sending) {
-		if (p->hello.snapshot_version > version)
-			version = p->hello.snapshot_version;
-		state_set_snapshot_version(p->state, version + 1);
-	}
+	if (sending)
+		state_set_snapshot_version(p->state, next_version(p));
 	save(p);
 	if (sending)
 		send_snapshot(p);
-	if (p->greeted)
+	if (is_up(p))
 		answer_active(p);
 }
 
-static void on_ack(void *context, const struct channel_ack *ack)
+static void on_taken(void *context, struct forwarder *f, const char *refusal)
 {
 	struct publisher *p = context;
-	char why[sizeof(p->refused)];
 
-	if (!p->sent_version || ack->version != p->sent_version) {
-		publish_channel_reset(p->channel, "it acknowledged a snapshot that it was not sent");
+	if (!p->sent_version || p->asked != (int)f->kind)
+		return;
+	if (refusal) {
+		abandon(p, refusal);
 		return;
 	}
-	p->sent_version = 0;
-	if (ack->refused) {
-		snapshot_block_close(&p->sent);
-		snprintf(why, sizeof(why), "shunt-dataplane refuses snapshot %" PRIu64 ": %s",
-			(uint64_t)ack->version, ack->reason);
-		refuse(p, why);
-	} else {
-		snapshot_block_close(&p->active);
-		p->active = p->sent;
-		p->sent = (struct snapshot_block){ .fd = -1 };
-		p->active_version = ack->version;
-		p->change_active = p->change_sent;
-		p->refused[0] = '\0';
-		event_del(p->retry);
-		answer_active(p);
-		for (struct publish_listener *l = p->listeners; l; l = l->next)
-			if (l->acknowledged)
-				l->acknowledged(l->context, ack->version);
-	}
-	if (p->change_sent != p->change)
-		flush_soon(p);
+	p->asked++;
+	pass_on(p);
 }
 
-static void on_hello(void *context, const struct channel_hello *hello, int fd)
+static void on_up(void *context, struct forwarder *f)
 {
 	struct publisher *p = context;
-	const char *fault = publish_stats_open(&p->stats, fd);
 
-	if (fault) {
-		publish_channel_reset(p->channel, fault);
-		return;
-	}
-	p->hello = *hello;
-	p->greeted = true;
-	p->silent = false;
-	p->down[0] = '\0';
-	log_notice("connected to shunt-dataplane %s, pid %u, port %s", hello->version, hello->pid,
-		hello->port[0].name);
 	for (struct publish_listener *l = p->listeners; l; l = l->next)
 		if (l->connected)
-			l->connected(l->context);
+			l->connected(l->context, f);
 	note_change(p);
 }
 
-static void on_flows(void *context, uint64_t size, int fd)
+/* Nothing is in force, nothing on its way. */
+static void forget(struct publisher *p)
 {
-	struct publisher *p = context;
-	const char *fault = publish_flow_table_open(&p->flows, fd, size);
-
-	if (fault) {
-		log_warning("shunt-dataplane: %s: flows can't be shown", fault);
-		publish_flow_table_close(&p->flows);
-	}
-}
-
-static void on_down(void *context, const char *why)
-{
-	struct publisher *p = context;
-	bool greeted = p->greeted;
-
-	if (strcmp(why, p->down))
-		log_warning("no shunt-dataplane: %s", why);
-	snprintf(p->down, sizeof(p->down), "%s", why);
-	p->greeted = false;
 	p->refused[0] = '\0';
 	event_del(p->retry);
 	snapshot_block_close(&p->sent);
 	snapshot_block_close(&p->active);
 	p->sent_version = p->active_version = 0;
 	p->change_sent = p->change_active = 0;
-	if (!greeted)
-		return;
+}
+
+static void on_down(void *context, struct forwarder *f)
+{
+	struct publisher *p = context;
+
+	if (f == p->main)
+		forget(p);
 	for (struct publish_listener *l = p->listeners; l; l = l->next)
 		if (l->disconnected)
-			l->disconnected(l->context);
-	publish_stats_close(&p->stats);
-	publish_flow_table_close(&p->flows);
-	model_flows_unknown(p->model);
+			l->disconnected(l->context, f);
+	if (f == p->main)
+		model_flows_unknown(p->model);
+	else if (p->sent_version && p->asked == (int)f->kind)
+		pass_on(p);
 }
 
 static void on_retry(evutil_socket_t fd, short what, void *context)
@@ -312,31 +314,20 @@ static void on_retry(evutil_socket_t fd, short what, void *context)
 static void on_watch(evutil_socket_t fd, short what, void *context)
 {
 	struct publisher *p = context;
-	bool alive = publish_alive(p);
 
-	if (!p->greeted)
-		return;
-	if (!alive && !p->silent)
-		log_warning("shunt-dataplane, pid %u, is there but has stopped: no heartbeat for %d seconds",
-			p->hello.pid, (int)(BEAT_LATE_NS / 1000000000));
-	else if (alive && p->silent)
-		log_notice("shunt-dataplane, pid %u, goes on", p->hello.pid);
-	if (!alive)
+	if (is_up(p) && !publish_alive(p))
 		model_flows_unknown(p->model);
-	p->silent = !alive;
-	if (p->sent_version && alive && now_ns() - p->sent_ns > ACK_LATE_NS)
-		publish_channel_reset(p->channel, "it does not answer to a snapshot");
 }
 
 static void on_timeout(evutil_socket_t fd, short what, void *context)
 {
 	struct publish_waiter *waiter = context;
 	struct publisher *p = waiter->publisher;
+	const struct forwarder *f = p->sent_version ? p->forwarder[p->asked] : p->main;
 	char why[1024];
 
 	snprintf(why, sizeof(why), "%s; the change is kept and will be applied%s%s",
-		!p->greeted ? "there is no shunt-dataplane" : p->silent ? "shunt-dataplane has stopped" :
-		"shunt-dataplane has not answered yet", *p->unsaved.text ? "; but " : "", p->unsaved.text);
+		f ? f->does->excuse(f) : "there is no forwarder", *p->unsaved.text ? "; but " : "", p->unsaved.text);
 	answer(waiter, PUBLISH_TIMED_OUT, why);
 }
 
@@ -355,14 +346,11 @@ struct publisher *publish_new(struct event_base *base, struct model *model, stru
 	p->change = 1; /* what is there from the start */
 	p->flow_capacity = config->flow_capacity;
 	memcpy(p->timeout_s, config->timeout_s, sizeof(p->timeout_s));
-	p->handler = (struct publish_channel_handler){ .context = p, .hello = on_hello, .flows = on_flows,
-		.ack = on_ack, .down = on_down };
 	p->builder = snapshot_builder_new();
 	p->flush = event_new(base, -1, 0, on_flush, p);
 	p->watch = event_new(base, -1, EV_PERSIST, on_watch, p);
 	p->retry = evtimer_new(base, on_retry, p);
-	p->channel = publish_channel_new(base, config->dpdk_socket, &p->handler);
-	if (!p->builder || !p->flush || !p->watch || !p->retry || !p->channel || event_add(p->watch, &second)) {
+	if (!p->builder || !p->flush || !p->watch || !p->retry || event_add(p->watch, &second)) {
 		publish_free(p);
 		return NULL;
 	}
@@ -378,7 +366,8 @@ void publish_free(struct publisher *p)
 	while (!LIST_EMPTY(&p->waiters))
 		waiter_free(LIST_FIRST(&p->waiters));
 	model_unlisten(p->model, &p->model_listener);
-	publish_channel_free(p->channel);
+	for (int i = 0; i < FORWARDER_KINDS; i++)
+		forwarder_free(p->forwarder[i]);
 	if (p->flush)
 		event_free(p->flush);
 	if (p->watch)
@@ -387,8 +376,6 @@ void publish_free(struct publisher *p)
 		event_free(p->retry);
 	snapshot_block_close(&p->sent);
 	snapshot_block_close(&p->active);
-	publish_stats_close(&p->stats);
-	publish_flow_table_close(&p->flows);
 	snapshot_builder_free(p->builder);
 	free(p);
 }
@@ -403,12 +390,36 @@ void publish_listen(struct publisher *p, struct publish_listener *listener)
 	*last = listener;
 }
 
+struct forwarder_owner publish_owner(struct publisher *p)
+{
+	return (struct forwarder_owner){ .context = p, .up = on_up, .down = on_down, .taken = on_taken,
+		.ports_changed = note_change };
+}
+
+void publish_add(struct publisher *p, struct forwarder *forwarder)
+{
+	p->forwarder[forwarder->kind] = forwarder;
+	if (!p->main || forwarder->kind < p->main->kind)
+		p->main = forwarder;
+}
+
+const struct forwarder *publish_forwarder(const struct publisher *p, enum forwarder_kind kind)
+{
+	return p->forwarder[kind];
+}
+
+const struct forwarder *publish_main(const struct publisher *p)
+{
+	return p->main;
+}
+
 void publish_reconfigure(struct publisher *p, const struct config *config)
 {
 	p->flow_capacity = config->flow_capacity;
 	memcpy(p->timeout_s, config->timeout_s, sizeof(p->timeout_s));
-	if (publish_channel_set_path(p->channel, config->dpdk_socket))
-		log_error("out of memory: dpdk.socket stays as it was");
+	for (int i = 0; i < FORWARDER_KINDS; i++)
+		if (p->forwarder[i])
+			p->forwarder[i]->does->reconfigure(p->forwarder[i], config);
 	note_change(p);
 }
 
@@ -442,30 +453,14 @@ void publish_wait_cancel(struct publish_waiter *waiter)
 	waiter_free(waiter);
 }
 
-const struct channel_hello *publish_hello(const struct publisher *p)
-{
-	return p->greeted ? &p->hello : NULL;
-}
-
 const struct stats_header *publish_stats(const struct publisher *p)
 {
-	return p->stats.header;
+	return p->main ? p->main->stats : NULL;
 }
 
-const struct stats_worker *publish_worker(const struct publisher *p, uint32_t worker)
+struct forwarder_flows publish_flows(const struct publisher *p)
 {
-	return worker < p->stats.n_workers ? &p->stats.workers[worker] : NULL;
-}
-
-const struct flow_bucket *publish_flows(const struct publisher *p, uint32_t *n_buckets)
-{
-	*n_buckets = p->flows.n_buckets;
-	return p->flows.buckets;
-}
-
-const struct flow_table_header *publish_flows_header(const struct publisher *p)
-{
-	return p->flows.header;
+	return p->main ? p->main->flows : (struct forwarder_flows){ .header = NULL };
 }
 
 const void *publish_snapshot(const struct publisher *p)
@@ -480,27 +475,17 @@ uint64_t publish_version(const struct publisher *p)
 
 bool publish_alive(const struct publisher *p)
 {
-	uint64_t now = now_ns(), beat = p->greeted ? *(volatile const __u64 *)&p->stats.header->heartbeat_ns : 0;
-
-	return p->greeted && (now < beat || now - beat < BEAT_LATE_NS);
+	return p->main && forwarder_alive(p->main);
 }
 
-const char *publish_warning(const struct publisher *p)
+void publish_warnings(const struct publisher *p, json_t *warnings)
 {
-	/* Const to its callers; the text's place is not part of what they see. */
-	char *warning = ((struct publisher *)p)->warning;
-
-	if (!p->greeted)
-		snprintf(warning, sizeof(p->warning), "no shunt-dataplane: %s",
-			*p->down ? p->down : "not connected yet");
-	else if (!publish_alive(p))
-		snprintf(warning, sizeof(p->warning), "shunt-dataplane, pid %u, is there but has stopped",
-			p->hello.pid);
-	else if (*p->refused)
-		snprintf(warning, sizeof(p->warning), "%s; the snapshot before it stays in force", p->refused);
-	else if (*p->unsaved.text)
-		snprintf(warning, sizeof(p->warning), "%.300s", p->unsaved.text);
-	else
-		return NULL;
-	return warning;
+	for (int i = 0; i < FORWARDER_KINDS; i++)
+		if (p->forwarder[i])
+			p->forwarder[i]->does->warnings(p->forwarder[i], warnings);
+	if (*p->refused)
+		json_array_append_new(warnings,
+			json_sprintf("%s; the snapshot before it stays in force", p->refused));
+	if (*p->unsaved.text)
+		json_array_append_new(warnings, json_string(p->unsaved.text));
 }

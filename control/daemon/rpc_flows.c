@@ -80,7 +80,7 @@ enum rpc_outcome rpc_flows(struct rpc_call *call)
 	struct daemon *daemon = call->daemon;
 	struct flows *flows;
 
-	if (!publish_flows(daemon->publisher, &(uint32_t){ 0 })) {
+	if (!publish_flows(daemon->publisher).buckets) {
 		call->result = flows_result(json_array(), 0);
 		return RPC_DONE;
 	}
@@ -195,17 +195,16 @@ enum rpc_outcome rpc_explain(struct rpc_call *call)
 	struct publisher *publisher = call->daemon->publisher;
 	const void *snapshot = publish_snapshot(publisher);
 	struct explanation explanation;
-	const struct flow_bucket *buckets;
+	struct forwarder_flows flows;
 	struct timespec now;
-	uint32_t n_buckets;
 
 	if (address_family(source->endpoint.address) != address_family(vip->address))
 		return rpc_fail(call, RPC_INVALID_PARAMS, -EINVAL, "source and vip must be of one family, IPv4 or IPv6");
 	if (!snapshot)
 		return rpc_fail(call, RPC_REFUSED, 0, "no snapshot is in force: the forwarder forwards nothing yet");
-	buckets = publish_flows(publisher, &n_buckets);
+	flows = publish_flows(publisher);
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	explanation = explain_flow(snapshot, buckets, n_buckets, source->endpoint.address, source->endpoint.port,
+	explanation = explain_flow(snapshot, flows.buckets, flows.n_buckets, source->endpoint.address, source->endpoint.port,
 		vip->address, vip->port, vip->protocol, (uint64_t)now.tv_sec);
 	put_explanation(call, &explanation);
 	return RPC_DONE;

@@ -4,6 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "forwarder_dataplane.h"
 #include "rpc_method.h"
 
 static json_t *number(uint64_t n)
@@ -46,19 +47,25 @@ static json_t *ports_status(const struct stats_header *stats)
 	return ports;
 }
 
-static json_t *workers_status(const struct daemon *daemon)
+static json_t *worker_status(const struct forwarder_worker *worker, struct worker_rates rates)
+{
+	json_t *status = json_pack("{s:i,s:I,s:o}", "core", (int)worker->core, "packets", (json_int_t)*worker->received,
+		"packets_per_second", rate(rates.packets_per_second));
+
+	if (worker->polls)
+		json_object_set_new(status, "busy_percent", rate(rates.busy_percent));
+	return status;
+}
+
+static json_t *workers_status(const struct daemon *daemon, const struct forwarder *f)
 {
 	json_t *workers = json_array();
-	const struct stats_worker *worker;
+	struct forwarder_worker worker;
 
-	for (uint32_t i = 0; (worker = publish_worker(daemon->publisher, i)); i++) {
-		struct worker_rates rates = counters_worker_rates(daemon->counters, i);
-
-		json_array_append_new(workers,
-			json_pack("{s:i,s:I,s:o,s:o}", "core", (int)worker->core, "packets",
-				(json_int_t)worker->received, "packets_per_second", rate(rates.packets_per_second),
-				"busy_percent", rate(rates.busy_percent)));
-	}
+	for (uint32_t i = 0; forwarder_worker(f, i, &worker); i++)
+		if (worker.core != FORWARDER_NO_CORE && forwarder_worker_is_at_work(&worker))
+			json_array_append_new(workers,
+				worker_status(&worker, counters_worker_rates(daemon->counters, f->kind, i)));
 	return workers;
 }
 
@@ -72,27 +79,36 @@ static uint64_t uptime_s(uint64_t started_ns)
 	return now_ns > started_ns ? (now_ns - started_ns) / 1000000000 : 0;
 }
 
-static json_t *dataplane_status(const struct daemon *daemon)
+static json_t *dataplane_status(const struct daemon *daemon, const struct forwarder *f)
 {
-	const struct channel_hello *hello = publish_hello(daemon->publisher);
-	const struct stats_header *stats = publish_stats(daemon->publisher);
+	const struct channel_hello *hello = forwarder_dataplane_hello(f);
 
-	if (!hello || !stats)
+	if (!hello)
 		return json_pack("{s:b}", "connected", 0);
 	return json_pack("{s:b,s:o,s:I,s:o,s:o,s:o,s:o}", "connected", 1, "version",
 		text_of(hello->version, sizeof(hello->version)), "pid",
-		(json_int_t)hello->pid, "uptime_s", number(uptime_s(stats->started_ns)), "snapshot",
-		number(stats->snapshot_version), "ports", ports_status(stats), "workers", workers_status(daemon));
+		(json_int_t)hello->pid, "uptime_s", number(uptime_s(f->stats->started_ns)), "snapshot",
+		number(f->stats->snapshot_version), "ports", ports_status(f->stats), "workers",
+		workers_status(daemon, f));
 }
 
 static json_t *flows_status(const struct daemon *daemon)
 {
 	const struct stats_header *stats = publish_stats(daemon->publisher);
-	const struct flow_table_header *table = publish_flows_header(daemon->publisher);
+	const struct flow_table_header *table = publish_flows(daemon->publisher).header;
 
 	return json_pack("{s:o,s:o,s:o,s:o}", "active", number(stats ? stats->flows_active : 0), "closing",
 		number(stats ? stats->flows_closing : 0), "half_open", number(stats ? stats->flows_half_open : 0),
 		"capacity", number(table ? table->capacity : daemon->config->flow_capacity));
+}
+
+/* What each forwarder in use says of itself, under its name. */
+static void put_forwarders(const struct daemon *daemon, json_t *status)
+{
+	const struct forwarder *dataplane = publish_forwarder(daemon->publisher, FORWARDER_DATAPLANE);
+
+	if (dataplane)
+		json_object_set_new(status, "dataplane", dataplane_status(daemon, dataplane));
 }
 
 enum rpc_outcome rpc_status(struct rpc_call *call)
@@ -100,12 +116,13 @@ enum rpc_outcome rpc_status(struct rpc_call *call)
 	const struct daemon *daemon = call->daemon;
 	struct model_counts counts = model_count(daemon->model);
 
-	call->result = json_pack("{s:s,s:s,s:o,s:o,s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "version", SHUNT_VERSION, "path",
+	call->result = json_pack("{s:s,s:s,s:o,s:o,s:i,s:o,s:o,s:o,s:o,s:o,s:o}", "version", SHUNT_VERSION, "path",
 		"dpdk", "snapshot", number(publish_version(daemon->publisher)), "uptime_s",
-		number(daemon_uptime_s(daemon)), "pid", (int)getpid(), "dataplane", dataplane_status(daemon),
+		number(daemon_uptime_s(daemon)), "pid", (int)getpid(),
 		"packets_per_second", rate(counters_packets_per_second(daemon->counters)), "flows",
 		flows_status(daemon), "vips", number(counts.vips), "pools", number(counts.pools), "backends",
 		number(counts.backends), "warnings", daemon_warnings(daemon));
+	put_forwarders(daemon, call->result);
 	return RPC_DONE;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "forwarder_dataplane.h"
 #include "log.h"
 
 #define TURNS 64
@@ -44,6 +45,8 @@ static const char *make_config(void)
 
 struct daemon *rpc_daemon_new(void)
 {
+	struct forwarder_owner owner;
+	struct forwarder *dataplane;
 	struct daemon *daemon = calloc(1, sizeof(*daemon));
 	struct error error = { "" };
 	json_t *notes = NULL;
@@ -60,6 +63,10 @@ struct daemon *rpc_daemon_new(void)
 	json_decref(notes);
 	daemon->publisher = publish_new(daemon->base, daemon->model, daemon->state, daemon->config);
 	must(daemon->publisher != NULL, "no memory");
+	owner = publish_owner(daemon->publisher);
+	dataplane = forwarder_dataplane_new(daemon->base, daemon->config, &owner);
+	must(dataplane != NULL, "no memory");
+	publish_add(daemon->publisher, dataplane);
 	daemon->counters = counters_open(daemon->base, daemon->model, daemon->publisher, daemon->config->control_state);
 	must(daemon->counters != NULL, "no memory");
 	return daemon;

@@ -14,33 +14,61 @@
 
 #define WORKERS 2
 
-static struct stats_header *segment;
-static struct stats_worker *workers; /* WORKERS of them */
+/* A forwarder of the test's. */
+struct fake {
+	struct forwarder forwarder;
+	struct stats_header *stats;
+	struct stats_worker *workers; /* WORKERS of them */
+};
+
+static struct fake fakes[FORWARDER_KINDS];
 static struct publish_listener *listening;
 static struct event_base *base;
 static struct model *model;
 static struct counters *counters;
 static char directory[] = "/tmp/shunt-counters-XXXXXX";
 
+static bool fake_worker(const struct forwarder *forwarder, uint32_t index, struct forwarder_worker *worker)
+{
+	const struct fake *fake = (const struct fake *)forwarder;
+
+	if (index >= WORKERS)
+		return false;
+	*worker = (struct forwarder_worker){ .core = index, .received = &fake->workers[index].received,
+		.counter = fake->workers[index].counter, .vip = fake->workers[index].vip,
+		.backend = fake->workers[index].backend, .n_ids = STATS_IDS };
+	return true;
+}
+
+static const struct forwarder_operations operations = { .worker = fake_worker };
+
 void publish_listen(struct publisher *publisher, struct publish_listener *listener)
 {
 	listening = listener;
 }
 
+const struct forwarder *publish_forwarder(const struct publisher *publisher, enum forwarder_kind kind)
+{
+	return fakes[kind].forwarder.does ? &fakes[kind].forwarder : NULL;
+}
+
+const struct forwarder *publish_main(const struct publisher *publisher)
+{
+	const struct forwarder *xdp = publish_forwarder(publisher, FORWARDER_XDP);
+
+	return xdp ? xdp : publish_forwarder(publisher, FORWARDER_DATAPLANE);
+}
+
 const struct stats_header *publish_stats(const struct publisher *publisher)
 {
-	return segment;
+	const struct forwarder *f = publish_main(publisher);
+
+	return f ? f->stats : NULL;
 }
 
-const struct stats_worker *publish_worker(const struct publisher *publisher, uint32_t worker)
+struct forwarder_flows publish_flows(const struct publisher *publisher)
 {
-	return segment && worker < WORKERS ? &workers[worker] : NULL;
-}
-
-const struct flow_bucket *publish_flows(const struct publisher *publisher, uint32_t *n_buckets)
-{
-	*n_buckets = 0;
-	return NULL;
+	return (struct forwarder_flows){ .header = NULL };
 }
 
 const void *publish_snapshot(const struct publisher *publisher)
@@ -50,7 +78,7 @@ const void *publish_snapshot(const struct publisher *publisher)
 
 bool publish_alive(const struct publisher *publisher)
 {
-	return segment != NULL;
+	return publish_stats(publisher) != NULL;
 }
 
 static struct traffic *backend_traffic(const char *address)
@@ -66,36 +94,76 @@ static uint16_t backend_id(const char *address)
 	return model_backend_find(model_pool_find(model, "web"), unit_addr(address))->id;
 }
 
+static void count_in(enum forwarder_kind kind, uint16_t id, unsigned int worker, uint64_t packets)
+{
+	struct stats_worker *w = &fakes[kind].workers[worker];
+
+	w->backend[id].packets += packets;
+	w->backend[id].bytes += packets * 64;
+	w->received += packets;
+	w->counter[COUNTER_FORWARDED] += packets;
+}
+
 static void count(uint16_t id, unsigned int worker, uint64_t packets)
 {
-	workers[worker].backend[id].packets += packets;
-	workers[worker].backend[id].bytes += packets * 64;
-	workers[worker].received += packets;
-	workers[worker].counter[COUNTER_FORWARDED] += packets;
+	count_in(FORWARDER_DATAPLANE, id, worker, packets);
+}
+
+/* A segment that begins at zero; nobody is told. */
+static void make_segment(enum forwarder_kind kind, uint64_t started_ns)
+{
+	struct fake *fake = &fakes[kind];
+
+	fake->stats = calloc(1, sizeof(*fake->stats));
+	fake->workers = calloc(WORKERS, sizeof(*fake->workers));
+	if (!fake->stats || !fake->workers)
+		abort();
+	fake->forwarder = (struct forwarder){ .does = &operations, .kind = kind,
+		.segment = { .started_ns = started_ns, .pid = 7 } };
+}
+
+static void come_up(enum forwarder_kind kind)
+{
+	fakes[kind].forwarder.up = true;
+	fakes[kind].forwarder.stats = fakes[kind].stats;
+	listening->connected(listening->context, &fakes[kind].forwarder);
+}
+
+/* The connection is lost, the segment is not. */
+static void go_down(enum forwarder_kind kind)
+{
+	fakes[kind].forwarder.up = false;
+	if (listening)
+		listening->disconnected(listening->context, &fakes[kind].forwarder);
+	fakes[kind].forwarder.stats = NULL;
+}
+
+static void connect_forwarder(enum forwarder_kind kind, uint64_t started_ns)
+{
+	make_segment(kind, started_ns);
+	come_up(kind);
+}
+
+static void disconnect_forwarder(enum forwarder_kind kind)
+{
+	go_down(kind);
+	free(fakes[kind].stats);
+	free(fakes[kind].workers);
+	fakes[kind].stats = NULL;
 }
 
 static void connect_dataplane(uint64_t started_ns)
 {
-	segment = calloc(1, sizeof(*segment));
-	workers = calloc(WORKERS, sizeof(*workers));
-	if (!segment || !workers)
-		abort();
-	segment->started_ns = started_ns;
-	segment->pid = 7;
-	if (listening)
-		listening->connected(listening->context);
+	connect_forwarder(FORWARDER_DATAPLANE, started_ns);
 }
 
 static void disconnect_dataplane(void)
 {
-	listening->disconnected(listening->context);
-	free(segment);
-	free(workers);
-	segment = NULL;
-	workers = NULL;
+	disconnect_forwarder(FORWARDER_DATAPLANE);
 }
 
-static void start_shuntd(void)
+/* saved: packets of the first backend in the state file. */
+static void start_shuntd(uint64_t saved)
 {
 	struct error error;
 
@@ -103,13 +171,19 @@ static void start_shuntd(void)
 	model_pool_add(model, "web", SCHEDULER_MAGLEV, &(struct check){ .given = true, .type = CHECK_NONE }, &error);
 	model_backend_add(model, "web", unit_addr("10.0.0.11"), 100, NULL, &error);
 	model_backend_add(model, "web", unit_addr("10.0.0.12"), 100, NULL, &error);
+	backend_traffic("10.0.0.11")->packets = saved;
 	counters = counters_open(base, model, NULL, directory);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(counters);
 }
 
+/* As if killed: forwarders go on. */
 static void stop_shuntd(void)
 {
 	listening = NULL;
+	for (int kind = 0; kind < FORWARDER_KINDS; kind++) {
+		fakes[kind].forwarder.up = false;
+		fakes[kind].forwarder.stats = NULL;
+	}
 	counters_close(counters);
 	model_free(model);
 }
@@ -125,13 +199,16 @@ static void begin(void)
 	}
 	snprintf(path, sizeof(path), "%s/traffic.json", directory);
 	unlink(path);
-	start_shuntd();
+	start_shuntd(0);
 }
 
 static void end(void)
 {
-	if (segment)
-		disconnect_dataplane();
+	for (int kind = 0; kind < FORWARDER_KINDS; kind++) {
+		if (fakes[kind].stats)
+			disconnect_forwarder((enum forwarder_kind)kind);
+		fakes[kind].forwarder.does = NULL;
+	}
 	stop_shuntd();
 }
 
@@ -162,11 +239,9 @@ static void totals_outlive_the_dataplane(void)
 	counters_refresh(counters);
 	CU_ASSERT_EQUAL(backend_traffic("10.0.0.11")->packets, 5);
 
-	segment = calloc(1, sizeof(*segment));
-	workers = calloc(WORKERS, sizeof(*workers));
-	segment->started_ns = 2;
+	make_segment(FORWARDER_DATAPLANE, 2);
 	count(backend_id("10.0.0.11"), 1, 2);
-	listening->connected(listening->context);
+	come_up(FORWARDER_DATAPLANE);
 	CU_ASSERT_EQUAL(backend_traffic("10.0.0.11")->packets, 7);
 	CU_ASSERT_EQUAL(counters_total(counters, COUNTER_FORWARDED), 7);
 	count(backend_id("10.0.0.11"), 0, 1);
@@ -182,9 +257,9 @@ static void the_same_segment_goes_on(void)
 	connect_dataplane(1);
 	count(backend_id("10.0.0.11"), 0, 5);
 	counters_refresh(counters);
-	listening->disconnected(listening->context);
+	go_down(FORWARDER_DATAPLANE);
 	count(backend_id("10.0.0.11"), 0, 5);
-	listening->connected(listening->context);
+	come_up(FORWARDER_DATAPLANE);
 	counters_refresh(counters);
 	CU_ASSERT_EQUAL(backend_traffic("10.0.0.11")->packets, 10);
 	end();
@@ -208,9 +283,8 @@ static void totals_outlive_shuntd(void)
 	stop_shuntd();
 
 	count(id, 0, 10);
-	start_shuntd();
-	backend_traffic("10.0.0.11")->packets = 60; /* as saved half a minute before */
-	listening->connected(listening->context);
+	start_shuntd(60); /* as saved half a minute before */
+	come_up(FORWARDER_DATAPLANE);
 	counters_refresh(counters);
 	CU_ASSERT_EQUAL(backend_traffic("10.0.0.11")->packets, 115);
 	CU_ASSERT_EQUAL(backend_traffic("10.0.0.11")->bytes, 115 * 64);
@@ -226,8 +300,7 @@ static void both_were_restarted(void)
 	counters_refresh(counters);
 	disconnect_dataplane();
 	stop_shuntd();
-	start_shuntd();
-	backend_traffic("10.0.0.11")->packets = 4;
+	start_shuntd(4);
 	connect_dataplane(3);
 	count(backend_id("10.0.0.11"), 0, 1);
 	counters_refresh(counters);
@@ -266,6 +339,94 @@ static void ids_are_used_again(void)
 	end();
 }
 
+/* What either counts, over restarts of each by itself. */
+static void two_forwarders(void)
+{
+	uint16_t id;
+
+	begin();
+	id = backend_id("10.0.0.11");
+	connect_forwarder(FORWARDER_XDP, 1);
+	count_in(FORWARDER_XDP, id, 0, 3);
+	connect_dataplane(2);
+	count(id, 1, 10);
+	counters_refresh(counters);
+	CU_ASSERT_EQUAL(backend_traffic("10.0.0.11")->packets, 13);
+	CU_ASSERT_EQUAL(counters_received(counters), 13);
+	/* It is killed; the other takes over at once, and counts beside the next one. */
+	count(id, 1, 7);
+	disconnect_dataplane();
+	count_in(FORWARDER_XDP, id, 1, 100);
+	counters_refresh(counters);
+	CU_ASSERT_EQUAL(backend_traffic("10.0.0.11")->packets, 120);
+	connect_dataplane(3);
+	count(id, 0, 1000);
+	count_in(FORWARDER_XDP, id, 1, 30);
+	counters_refresh(counters);
+	CU_ASSERT_EQUAL(backend_traffic("10.0.0.11")->packets, 1150);
+	CU_ASSERT_EQUAL(counters_received(counters), 1150);
+	CU_ASSERT_EQUAL(counters_total(counters, COUNTER_FORWARDED), 1150);
+
+	/* shuntd is killed: both go on and are met one after the other. */
+	stop_shuntd();
+	count(id, 0, 2);
+	count_in(FORWARDER_XDP, id, 0, 4);
+	start_shuntd(900);
+	come_up(FORWARDER_XDP);
+	come_up(FORWARDER_DATAPLANE);
+	counters_refresh(counters);
+	CU_ASSERT_EQUAL(backend_traffic("10.0.0.11")->packets, 1156);
+
+	/* Again, and once more before the second was met. */
+	stop_shuntd();
+	start_shuntd(900);
+	come_up(FORWARDER_XDP);
+	count_in(FORWARDER_XDP, id, 0, 8);
+	counters_refresh(counters);
+	stop_shuntd();
+	start_shuntd(900);
+	come_up(FORWARDER_XDP);
+	come_up(FORWARDER_DATAPLANE);
+	count(id, 0, 16);
+	counters_refresh(counters);
+	CU_ASSERT_EQUAL(backend_traffic("10.0.0.11")->packets, 1180);
+
+	/* The dataplane is another when shuntd comes back: its last figures are the state file's, the rest is exact. */
+	stop_shuntd();
+	free(fakes[FORWARDER_DATAPLANE].stats);
+	free(fakes[FORWARDER_DATAPLANE].workers);
+	count_in(FORWARDER_XDP, id, 0, 5);
+	start_shuntd(1180);
+	come_up(FORWARDER_XDP);
+	connect_dataplane(4);
+	count(id, 0, 3);
+	counters_refresh(counters);
+	CU_ASSERT_EQUAL(backend_traffic("10.0.0.11")->packets, 1183);
+	count_in(FORWARDER_XDP, id, 0, 5);
+	counters_refresh(counters);
+	CU_ASSERT_EQUAL(backend_traffic("10.0.0.11")->packets, 1188);
+	end();
+}
+
+/* One that counts nothing yet, as XDP before it is attached for the first time, and then begins. */
+static void a_segment_to_come(void)
+{
+	begin();
+	connect_forwarder(FORWARDER_XDP, 0);
+	counters_refresh(counters);
+	fakes[FORWARDER_XDP].forwarder.segment.started_ns = 5;
+	come_up(FORWARDER_XDP);
+	count_in(FORWARDER_XDP, backend_id("10.0.0.11"), 0, 6);
+	counters_refresh(counters);
+	CU_ASSERT_EQUAL(backend_traffic("10.0.0.11")->packets, 6);
+	stop_shuntd();
+	start_shuntd(2);
+	come_up(FORWARDER_XDP);
+	counters_refresh(counters);
+	CU_ASSERT_EQUAL(backend_traffic("10.0.0.11")->packets, 6);
+	end();
+}
+
 static void the_list_is_named(void)
 {
 	for (int i = 0; i < COUNTER_COUNT; i++) {
@@ -295,6 +456,8 @@ int main(void)
 		{ "totals outlive shuntd", totals_outlive_shuntd },
 		{ "both were restarted", both_were_restarted },
 		{ "ids are used again", ids_are_used_again },
+		{ "two forwarders", two_forwarders },
+		{ "a segment to come", a_segment_to_come },
 		{ "the list is named", the_list_is_named },
 		{ NULL, NULL },
 	};

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "control.h"
+#include "forwarder_dataplane.h"
 #include "log.h"
 #include "snapshot_check.h"
 #include "unit.h"
@@ -187,14 +188,16 @@ static void dataplane_stop(void)
 	dp.listener = -1;
 }
 
-static void count_connect(void *context)
+static void count_connect(void *context, struct forwarder *forwarder)
 {
 	connects++;
+	CU_ASSERT_PTR_NOT_NULL(forwarder->stats);
 	CU_ASSERT_PTR_NOT_NULL(publish_stats(publisher));
 }
 
-static void count_disconnect(void *context)
+static void count_disconnect(void *context, struct forwarder *forwarder)
 {
+	CU_ASSERT_PTR_NOT_NULL(forwarder->stats);
 	disconnects++;
 }
 
@@ -206,6 +209,41 @@ static void count_acknowledgement(void *context, uint64_t version)
 
 static struct publish_listener listener = { .connected = count_connect, .disconnected = count_disconnect,
 	.acknowledged = count_acknowledgement };
+
+/* What is wrong, the first line of it, or NULL. */
+static const char *warning(void)
+{
+	static char first[1024];
+	json_t *lines = json_array();
+	bool any;
+
+	publish_warnings(publisher, lines);
+	any = json_array_size(lines) > 0;
+	snprintf(first, sizeof(first), "%s", any ? json_string_value(json_array_get(lines, 0)) : "");
+	json_decref(lines);
+	return any ? first : NULL;
+}
+
+static const struct channel_hello *greeting(void)
+{
+	return forwarder_dataplane_hello(publish_forwarder(publisher, FORWARDER_DATAPLANE));
+}
+
+static bool has_worker(uint32_t index)
+{
+	struct forwarder_worker worker;
+
+	return forwarder_worker(publish_main(publisher), index, &worker);
+}
+
+static void add_dataplane(void)
+{
+	struct forwarder_owner owner = publish_owner(publisher);
+	struct forwarder *forwarder = forwarder_dataplane_new(base, config, &owner);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(forwarder);
+	publish_add(publisher, forwarder);
+}
 
 /* Everything, without a dataplane. */
 static void set_up(void)
@@ -234,6 +272,7 @@ static void set_up(void)
 	publisher = publish_new(base, model, state, config);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(publisher);
 	publish_listen(publisher, &listener);
+	add_dataplane();
 }
 
 static void tear_down(void)
@@ -302,7 +341,7 @@ static void a_change_is_acknowledged(void)
 	dp.working = 41; /* of a shuntd before this one */
 	CU_ASSERT_FALSE(publish_alive(publisher));
 	CU_ASSERT_PTR_NULL(publish_snapshot(publisher));
-	CU_ASSERT_EQUAL(strncmp(publish_warning(publisher), "no shunt-dataplane: ", 20), 0);
+	CU_ASSERT_EQUAL(strncmp(warning(), "no shunt-dataplane: ", 20), 0);
 	CU_ASSERT_PTR_NOT_NULL(publish_wait(publisher, note_outcome, &first, 5000));
 	CU_ASSERT_FALSE(first.done);
 	/* It comes late, and is found. */
@@ -319,10 +358,10 @@ static void a_change_is_acknowledged(void)
 	CU_ASSERT_PTR_NOT_NULL_FATAL(snapshot);
 	CU_ASSERT_EQUAL(snapshot->version, 42);
 	CU_ASSERT_TRUE(publish_alive(publisher));
-	CU_ASSERT_PTR_NULL(publish_warning(publisher));
-	CU_ASSERT_STRING_EQUAL(publish_hello(publisher)->version, "test");
-	CU_ASSERT_PTR_NOT_NULL(publish_worker(publisher, 0));
-	CU_ASSERT_PTR_NULL(publish_worker(publisher, 1));
+	CU_ASSERT_PTR_NULL(warning());
+	CU_ASSERT_STRING_EQUAL(greeting()->version, "test");
+	CU_ASSERT_TRUE(has_worker(0));
+	CU_ASSERT_FALSE(has_worker(1));
 
 	set_weight(7);
 	publish_wait(publisher, note_outcome, &second, 5000);
@@ -393,13 +432,13 @@ static void a_refusal_keeps_the_old(void)
 		strstr(outcome.why, ": no memory for the flow table; the change is kept and tried again"));
 	CU_ASSERT_EQUAL(publish_version(publisher), version);
 	CU_ASSERT_EQUAL(((const struct snapshot_header *)publish_snapshot(publisher))->version, version);
-	CU_ASSERT_PTR_NOT_NULL(strstr(publish_warning(publisher), "the snapshot before it stays in force"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(warning(), "the snapshot before it stays in force"));
 	dp.refuse = NULL;
 	set_weight(4);
 	publish_wait(publisher, note_outcome, &later, 5000);
 	RUN_UNTIL(later.done);
 	CU_ASSERT_EQUAL(later.result, PUBLISH_DONE);
-	CU_ASSERT_PTR_NULL(publish_warning(publisher));
+	CU_ASSERT_PTR_NULL(warning());
 	tear_down();
 }
 
@@ -436,8 +475,8 @@ static void a_restarted_dataplane_gets_all_anew(void)
 	RUN_UNTIL(disconnects == 1);
 	CU_ASSERT_EQUAL(publish_version(publisher), 0);
 	CU_ASSERT_PTR_NULL(publish_stats(publisher));
-	CU_ASSERT_PTR_NULL(publish_hello(publisher));
-	CU_ASSERT_PTR_NULL(publish_worker(publisher, 0));
+	CU_ASSERT_PTR_NULL(greeting());
+	CU_ASSERT_FALSE(has_worker(0));
 	publish_wait(publisher, note_outcome, &outcome, 5000);
 	dataplane_start();
 	RUN_UNTIL(outcome.done);
@@ -455,10 +494,10 @@ static void a_stopped_one_is_noticed(void)
 	CU_ASSERT_TRUE(publish_alive(publisher));
 	dp.stats->heartbeat_ns -= 4000000000ULL;
 	CU_ASSERT_FALSE(publish_alive(publisher));
-	CU_ASSERT_STRING_EQUAL(publish_warning(publisher), "shunt-dataplane, pid 1, is there but has stopped");
+	CU_ASSERT_STRING_EQUAL(warning(), "shunt-dataplane, pid 1, is there but has stopped");
 	beat();
 	CU_ASSERT_TRUE(publish_alive(publisher));
-	CU_ASSERT_PTR_NULL(publish_warning(publisher));
+	CU_ASSERT_PTR_NULL(warning());
 	tear_down();
 }
 
@@ -477,7 +516,7 @@ static void a_full_disk_is_said(void)
 	RUN_UNTIL(outcome.done);
 	CU_ASSERT_EQUAL(outcome.result, PUBLISH_UNSAVED);
 	CU_ASSERT_PTR_NOT_NULL(strstr(outcome.why, "/state.json cannot be written: "));
-	CU_ASSERT_PTR_NOT_NULL(strstr(publish_warning(publisher), "cannot be written"));
+	CU_ASSERT_PTR_NOT_NULL(strstr(warning(), "cannot be written"));
 	CU_ASSERT_EQUAL(dp.snapshots, 2);
 	CU_ASSERT_EQUAL(rmdir(path), 0);
 	publish_wait(publisher, note_outcome, &later, 5000);
@@ -549,12 +588,12 @@ static void malformed_greetings(void)
 		else
 			dp.stats->abi++;
 		hang_up();
-		RUN_UNTIL(publish_hello(publisher) == NULL);
+		RUN_UNTIL(greeting() == NULL);
 		RUN_UNTIL(dp.peer >= 0);
 		RUN_UNTIL(dp.peer < 0);
 		CU_ASSERT_EQUAL(connects, before);
 		if (i == 6)
-			CU_ASSERT_PTR_NOT_NULL(strstr(publish_warning(publisher), "that no shuntd can have made"));
+			CU_ASSERT_PTR_NOT_NULL(strstr(warning(), "that no shuntd can have made"));
 		dp.hello = good;
 		dp.working = working;
 		*dp.stats = segment;
@@ -569,27 +608,26 @@ static void the_flow_table_is_mapped(void)
 	size_t size = FLOW_TABLE_HEADER_SIZE + 16 * sizeof(struct flow_bucket);
 	int fd = memfd_create("flows", MFD_CLOEXEC);
 	struct flow_table_header *header;
-	uint32_t n;
 
 	set_up();
 	dataplane_start();
 	RUN_UNTIL(acknowledgements == 1);
-	CU_ASSERT_PTR_NULL(publish_flows(publisher, &n));
-	CU_ASSERT_EQUAL(n, 0);
+	CU_ASSERT_PTR_NULL(publish_flows(publisher).buckets);
+	CU_ASSERT_EQUAL(publish_flows(publisher).n_buckets, 0);
 	CU_ASSERT_EQUAL_FATAL(ftruncate(fd, (off_t)size), 0);
 	header = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	*header = (struct flow_table_header){ .magic = FLOW_TABLE_MAGIC, .abi = FLOW_TABLE_ABI,
 		.header_size = FLOW_TABLE_HEADER_SIZE, .n_buckets = 16 };
 	flows.size = size;
 	send_message(&flows, sizeof(flows), fd);
-	RUN_UNTIL(publish_flows(publisher, &n));
-	CU_ASSERT_EQUAL(n, 16);
-	CU_ASSERT_EQUAL(publish_flows_header(publisher)->n_buckets, 16);
+	RUN_UNTIL(publish_flows(publisher).buckets);
+	CU_ASSERT_EQUAL(publish_flows(publisher).n_buckets, 16);
+	CU_ASSERT_EQUAL(publish_flows(publisher).header->n_buckets, 16);
 	/* One that says it is larger than it is. */
 	header->n_buckets = 17;
 	send_message(&flows, sizeof(flows), fd);
-	RUN_UNTIL(!publish_flows(publisher, &n));
-	CU_ASSERT_EQUAL(n, 0);
+	RUN_UNTIL(!publish_flows(publisher).buckets);
+	CU_ASSERT_EQUAL(publish_flows(publisher).n_buckets, 0);
 	CU_ASSERT_EQUAL(disconnects, 0);
 	munmap(header, size);
 	close(fd);

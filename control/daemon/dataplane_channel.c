@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* shuntd's end of the socket to shunt-dataplane. */
-#include "publish_channel.h"
+#include "dataplane_channel.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -15,9 +15,9 @@
 #define RETRY_FIRST_MS 100
 #define RETRY_LAST_MS 1000
 
-struct publish_channel {
+struct dataplane_channel {
 	struct event_base *base;
-	const struct publish_channel_handler *handler;
+	const struct dataplane_channel_handler *handler;
 	char *path;
 	int fd;
 	bool greeted;
@@ -33,14 +33,14 @@ union message {
 	struct channel_flows flows;
 };
 
-static void retry_after(struct publish_channel *channel, unsigned int ms)
+static void retry_after(struct dataplane_channel *channel, unsigned int ms)
 {
 	struct timeval delay = { ms / 1000, (suseconds_t)(ms % 1000) * 1000 };
 
 	event_add(channel->retry, &delay);
 }
 
-static void hang_up(struct publish_channel *channel)
+static void hang_up(struct dataplane_channel *channel)
 {
 	if (channel->readable)
 		event_free(channel->readable);
@@ -51,7 +51,7 @@ static void hang_up(struct publish_channel *channel)
 	channel->greeted = false;
 }
 
-void publish_channel_reset(struct publish_channel *channel, const char *why)
+void dataplane_channel_reset(struct dataplane_channel *channel, const char *why)
 {
 	hang_up(channel);
 	retry_after(channel, channel->retry_ms);
@@ -122,9 +122,9 @@ static const char *hello_fault(const struct channel_hello *hello)
 }
 
 /* NULL, or why the connection can't go on; takes the descriptor. */
-static const char *handle(struct publish_channel *channel, union message *message, size_t length, int fd)
+static const char *handle(struct dataplane_channel *channel, union message *message, size_t length, int fd)
 {
-	const struct publish_channel_handler *handler = channel->handler;
+	const struct dataplane_channel_handler *handler = channel->handler;
 	const char *fault = NULL;
 
 	switch (message->head.type) {
@@ -161,7 +161,7 @@ static const char *handle(struct publish_channel *channel, union message *messag
 
 static void on_readable(evutil_socket_t fd, short what, void *context)
 {
-	struct publish_channel *channel = context;
+	struct dataplane_channel *channel = context;
 	const char *fault = NULL;
 
 	/* A handler may close the connection. */
@@ -181,12 +181,12 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
 			fault = handle(channel, &message, (size_t)length, with);
 	}
 	if (fault)
-		publish_channel_reset(channel, fault);
+		dataplane_channel_reset(channel, fault);
 }
 
 static void dial(evutil_socket_t unused, short what, void *context)
 {
-	struct publish_channel *channel = context;
+	struct dataplane_channel *channel = context;
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	char why[256];
 
@@ -200,28 +200,28 @@ static void dial(evutil_socket_t unused, short what, void *context)
 		errno = ENOMEM;
 	}
 	snprintf(why, sizeof(why), "%s: %s", channel->path, strerror(errno));
-	publish_channel_reset(channel, why);
+	dataplane_channel_reset(channel, why);
 }
 
-struct publish_channel *publish_channel_new(struct event_base *base, const char *path,
-	const struct publish_channel_handler *handler)
+struct dataplane_channel *dataplane_channel_new(struct event_base *base, const char *path,
+	const struct dataplane_channel_handler *handler)
 {
-	struct publish_channel *channel = calloc(1, sizeof(*channel));
+	struct dataplane_channel *channel = calloc(1, sizeof(*channel));
 
 	if (!channel)
 		return NULL;
-	*channel = (struct publish_channel){ .base = base, .handler = handler, .fd = -1, .path = strdup(path),
+	*channel = (struct dataplane_channel){ .base = base, .handler = handler, .fd = -1, .path = strdup(path),
 		.retry_ms = RETRY_FIRST_MS };
 	channel->retry = evtimer_new(base, dial, channel);
 	if (!channel->path || !channel->retry) {
-		publish_channel_free(channel);
+		dataplane_channel_free(channel);
 		return NULL;
 	}
 	retry_after(channel, 0);
 	return channel;
 }
 
-void publish_channel_free(struct publish_channel *channel)
+void dataplane_channel_free(struct dataplane_channel *channel)
 {
 	if (!channel)
 		return;
@@ -232,7 +232,7 @@ void publish_channel_free(struct publish_channel *channel)
 	free(channel);
 }
 
-int publish_channel_set_path(struct publish_channel *channel, const char *path)
+int dataplane_channel_set_path(struct dataplane_channel *channel, const char *path)
 {
 	char *copy;
 
@@ -251,7 +251,7 @@ int publish_channel_set_path(struct publish_channel *channel, const char *path)
 	return 0;
 }
 
-int publish_channel_send(struct publish_channel *channel, uint64_t version, uint64_t size, int fd)
+int dataplane_channel_send(struct dataplane_channel *channel, uint64_t version, uint64_t size, int fd)
 {
 	struct channel_snapshot message = { .head = { CHANNEL_SNAPSHOT, sizeof(message) }, .version = version,
 		.size = size };
@@ -273,6 +273,6 @@ int publish_channel_send(struct publish_channel *channel, uint64_t version, uint
 		sendmsg(channel->fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)sizeof(message))
 		return 0;
 	err = channel->fd >= 0 ? -errno : -ENOTCONN;
-	publish_channel_reset(channel, strerror(-err));
+	dataplane_channel_reset(channel, strerror(-err));
 	return err;
 }

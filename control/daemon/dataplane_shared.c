@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Read-only mappings of what shunt-dataplane shares. */
-#include "publish_shared.h"
+#include "dataplane_shared.h"
 
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -20,9 +20,9 @@ static const void *map(int fd, size_t least, size_t *size)
 	return data == MAP_FAILED ? NULL : data;
 }
 
-const char *publish_stats_open(struct publish_stats *stats, int fd)
+const char *dataplane_stats_open(struct dataplane_stats *stats, int fd)
 {
-	struct publish_stats now = { 0 };
+	struct dataplane_stats now = { 0 };
 	const char *fault = NULL;
 
 	now.header = map(fd, sizeof(*now.header), &now.size);
@@ -38,25 +38,25 @@ const char *publish_stats_open(struct publish_stats *stats, int fd)
 		now.n_workers > (now.size - now.header->worker_off) / sizeof(*now.workers))
 		fault = "its statistics are not as large as they say";
 	if (fault) {
-		publish_stats_close(&now);
+		dataplane_stats_close(&now);
 		return fault;
 	}
 	now.workers = (const void *)((const char *)now.header + now.header->worker_off);
-	publish_stats_close(stats);
+	dataplane_stats_close(stats);
 	*stats = now;
 	return NULL;
 }
 
-void publish_stats_close(struct publish_stats *stats)
+void dataplane_stats_close(struct dataplane_stats *stats)
 {
 	if (stats->header)
 		munmap((void *)stats->header, stats->size);
-	*stats = (struct publish_stats){ 0 };
+	*stats = (struct dataplane_stats){ 0 };
 }
 
-const char *publish_flow_table_open(struct publish_flow_table *table, int fd, uint64_t size)
+const char *dataplane_flow_table_open(struct dataplane_flow_table *table, int fd, uint64_t size)
 {
-	struct publish_flow_table now = { 0 };
+	struct dataplane_flow_table now = { 0 };
 	const char *fault = NULL;
 
 	now.header = map(fd, FLOW_TABLE_HEADER_SIZE, &now.size);
@@ -70,18 +70,18 @@ const char *publish_flow_table_open(struct publish_flow_table *table, int fd, ui
 		 now.n_buckets > (now.size - FLOW_TABLE_HEADER_SIZE) / sizeof(struct flow_bucket))
 		fault = "its flow table is not as large as it says";
 	if (fault) {
-		publish_flow_table_close(&now);
+		dataplane_flow_table_close(&now);
 		return fault;
 	}
 	now.buckets = (const void *)((const char *)now.header + FLOW_TABLE_HEADER_SIZE);
-	publish_flow_table_close(table);
+	dataplane_flow_table_close(table);
 	*table = now;
 	return NULL;
 }
 
-void publish_flow_table_close(struct publish_flow_table *table)
+void dataplane_flow_table_close(struct dataplane_flow_table *table)
 {
 	if (table->header)
 		munmap((void *)table->header, table->size);
-	*table = (struct publish_flow_table){ 0 };
+	*table = (struct dataplane_flow_table){ 0 };
 }

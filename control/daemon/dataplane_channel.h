@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * shuntd's end of the socket to shunt-dataplane (core/channel.h): connects, again and again, takes messages
- * apart and hands them on. For publish.c only.
+ * apart and hands them on. For forwarder_dataplane.c only.
  */
-#ifndef SHUNT_PUBLISH_CHANNEL_H
-#define SHUNT_PUBLISH_CHANNEL_H
+#ifndef SHUNT_DATAPLANE_CHANNEL_H
+#define SHUNT_DATAPLANE_CHANNEL_H
 
 #include <event2/event.h>
 #include <stdbool.h>
@@ -12,10 +12,10 @@
 
 #include "channel.h"
 
-struct publish_channel;
+struct dataplane_channel;
 
 /* Descriptors are the callee's from then on. */
-struct publish_channel_handler {
+struct dataplane_channel_handler {
 	void *context;
 	void (*hello)(void *context, const struct channel_hello *hello, int statistics_fd);
 	void (*flows)(void *context, uint64_t size, int fd);
@@ -24,18 +24,18 @@ struct publish_channel_handler {
 };
 
 /* handler: the caller's, outlives it. Connects from the loop. NULL: no memory. */
-struct publish_channel *publish_channel_new(struct event_base *base, const char *path,
-	const struct publish_channel_handler *handler);
-void publish_channel_free(struct publish_channel *channel);
+struct dataplane_channel *dataplane_channel_new(struct event_base *base, const char *path,
+	const struct dataplane_channel_handler *handler);
+void dataplane_channel_free(struct dataplane_channel *channel);
 
 /*
  * Where to connect from now on: at once where there is no connection, else when it has ended, as it is when a
  * dataplane is restarted to listen elsewhere. 0 or -ENOMEM.
  */
-int publish_channel_set_path(struct publish_channel *channel, const char *path);
+int dataplane_channel_set_path(struct dataplane_channel *channel, const char *path);
 /* Send a snapshot's descriptor, which stays the caller's. 0, or -errno: then the connection was closed. */
-int publish_channel_send(struct publish_channel *channel, uint64_t version, uint64_t size, int fd);
+int dataplane_channel_send(struct dataplane_channel *channel, uint64_t version, uint64_t size, int fd);
 /* Close for this reason, and begin anew. */
-void publish_channel_reset(struct publish_channel *channel, const char *why);
+void dataplane_channel_reset(struct dataplane_channel *channel, const char *why);
 
 #endif
