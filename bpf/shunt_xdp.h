@@ -6,17 +6,19 @@
  * Maps (all ARRAYs here can be mapped by shuntd, so that nothing of it needs a system call):
  *
  *	.data.control  struct xdp_control: identity, which snapshot is in force, and of each the hot part
- *	.bss           struct xdp_cpu[XDP_MAX_CPUS]: each CPU's counters
+ *	.bss           struct xdp_cpu cpus[XDP_MAX_CPUS]: each CPU's counters
  *	snapshot       lines of XDP_LINE bytes, max_entries = 2 * half_lines: two halves, each with room for one
  *	               snapshot block as snapshot.h lays it out. Half h begins at line h * half_lines.
  *	flows          lines of XDP_LINE bytes, max_entries = XDP_FLOW_HEADER_LINES + n_buckets: byte for byte the
  *	               flow table file of flow_table.h, header first
  *	elder          the same: the table before its capacity was changed, or max_entries 1 for none
- *	vip_stats      struct stats_traffic, max_entries = n_cpus * ids: of VIP id on a CPU at cpu * ids + id
+ *	vip_stats      struct stats_traffic, max_entries = (n_cpus + 1) * ids: of VIP id on a CPU at cpu * ids + id.
+ *	               The row behind the last CPU's is shuntd's, for what maps that these replaced had counted; as is
+ *	               the CPU behind the last.
  *	backend_stats  the same by backend id
  *	active         __u32, max_entries = ids: flows by backend id, as the sweeper counted them
- *	out            DEVMAP by the snapshot's port index: interfaces that backends are behind (port 0, where
- *	               frames come in, is not looked up here)
+ *	out            DEVMAP, max_entries = 2 * SNAPSHOT_MAX_PORTS: the interfaces that backends are behind, at
+ *	               half.out_first + the snapshot's port index. Port 0, where frames come in, is not looked up.
  *	xsks           XSKMAP by receive queue: AF_XDP sockets that get flows' packets while they live
  *
  * Constants (.rodata): struct xdp_sizes sizes.
@@ -38,7 +40,7 @@
 #define XDP_ABI 1         /* of everything in this file */
 #define XDP_LINE 64
 #define XDP_NO_SNAPSHOT 2 /* xdp_control.in_force: none yet, all goes to the kernel */
-#define XDP_MAX_CPUS 1024 /* a power of two; a machine with more possible CPUs is not for this program */
+#define XDP_MAX_CPUS 1024 /* a power of two; possible CPUs have to be fewer */
 #define XDP_FLOW_HEADER_LINES (FLOW_TABLE_HEADER_SIZE / XDP_LINE)
 
 struct xdp_line {
@@ -50,7 +52,7 @@ struct xdp_sizes {
 	__u32 n_buckets;       /* of flows; 0: no flow table */
 	__u32 n_elder_buckets; /* of elder; 0: none */
 	__u32 ids;             /* a power of two above every VIP's and backend's id */
-	__u32 n_cpus;          /* possible CPUs: 1..XDP_MAX_CPUS */
+	__u32 n_cpus;          /* possible CPUs: 1..XDP_MAX_CPUS - 1 */
 	__u32 n_queues;        /* of xsks; 0: no AF_XDP sockets, and no look for any */
 	__u32 frags;           /* the program is loaded with BPF_F_XDP_HAS_FRAGS (5.18 on): ask for frames' whole length */
 };
@@ -62,7 +64,8 @@ struct xdp_half {
 	__u32 vips_line;     /* lines of map snapshot where this block's tables begin */
 	__u32 backends_line;
 	__u32 slots_line;
-	__u32 reserved[13];
+	__u32 out_first; /* place of the snapshot's port 0 in map out: set by whoever fills that */
+	__u32 reserved[12];
 };
 
 /* shuntd: rw, program: ro. */
