@@ -625,7 +625,7 @@ def test_completion(daemon):
     check("completes: with no word at all", shuntctl("__complete").status == 0)
 
     library = os.environ.get("BASH_COMPLETION", "/usr/share/bash-completion/bash_completion")
-    if not os.path.exists(library):
+    if "BASH_COMPLETION" not in os.environ and not os.path.exists(library):
         print("ok - completion in bash # skipped: bash-completion is not installed")
         return
     script = f"""
