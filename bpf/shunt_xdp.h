@@ -75,7 +75,7 @@ struct xdp_control {
 	__u32 in_force; /* 0 or 1: the half; XDP_NO_SNAPSHOT: none */
 	struct xdp_sizes sizes; /* the maps were made for; half_lines beside them */
 	__u32 half_lines;
-	__u32 reserved;
+	__u32 carry_from;       /* id of the program before, whose traffic figures are not in these maps yet; 0: none */
 	__u64 started_ns;       /* CLOCK_MONOTONIC of the first attachment */
 	__u64 last_beat_ns;     /* CLOCK_MONOTONIC, while shuntd runs */
 	__u64 snapshot_version; /* in force; 0: none */
