@@ -5,9 +5,9 @@
  * its flow table, and takes it off again. Maps and constants are explained in bpf/shunt_xdp.h. One thread.
  *
  * Pins are in PIN_DIR/INTERFACE/ (a '.' in the interface's name is a ':' there, as the BPF file system reserves
- * dots). All hangs on one of them, "link": who has the link has the program, and with it its maps. The others
- * ("flows", "xsks", ...) are for those who look for a map by name. So what a crash leaves is either in use, and is
- * taken over by the next start, or in nobody's way.
+ * dots). All hangs on one of them, "link": it tells which program is attached, and set-ID/ beside it has that
+ * program's maps; "flows", "xsks" and so on lead there, for those who look for a map by name. So what a crash
+ * leaves is either in use, and is taken over by the next start, or in nobody's way.
  *
  * What needs other maps (more ids, a larger snapshot, another flow table) or a newer program is loaded beside the
  * one in use, which is then replaced in one step (bpf_link_update): no packet finds no program. Flows are kept
@@ -32,15 +32,16 @@ struct xdp_options {
 	const char *interface; /* name */
 	enum xdp_mode mode;    /* auto: native, and where the driver refuses that, generic with a warning */
 	const char *pin_dir;   /* on a BPF file system; made if it isn't there */
+	uint32_t queues;       /* of AF_XDP sockets: how many receive queues may have one; 0: no sockets */
 };
 
 /* A CPU's figures: it writes on meanwhile. Good until the next xdp_publish(), xdp_tick() or xdp_close(). */
 struct xdp_worker {
 	uint32_t core;
 	const __u64 *received;
-	const __u64 *to_socket;              /* given to an AF_XDP socket, which counts them further */
-	const __u64 *counter;                /* STATS_COUNTERS, by enum counter */
-	const struct stats_traffic *vip;     /* n_ids each, by id */
+	const __u64 *to_socket;		 /* given to an AF_XDP socket, which counts them further */
+	const __u64 *counter;		 /* STATS_COUNTERS, by enum counter */
+	const struct stats_traffic *vip; /* n_ids each, by id */
 	const struct stats_traffic *backend;
 	uint32_t n_ids;
 };
@@ -72,7 +73,8 @@ void xdp_close(struct xdp *x);
  *   force without another call.
  * - xdp_attached() is true: the snapshot before it stays in force.
  */
-int xdp_publish(struct xdp *x, const void *block, uint64_t size, const unsigned int *port_index, struct error *error);
+int xdp_publish(
+	struct xdp *x, const void *block, uint64_t size, const unsigned int *port_index, struct error *error);
 
 /*
  * To be called about ten times a second: sweeps a part of the flow table (for at most some milliseconds), writes
@@ -98,8 +100,8 @@ const char *xdp_warning(const struct xdp *x);
 uint64_t xdp_version(const struct xdp *x);
 
 /*
- * Statistics in the layout of the dataplane's segment, kept by shuntd itself: heartbeat, snapshot version, one port
- * (name, MAC, MTU, link, errors), what the last sweep counted. n_workers is the number of possible CPUs;
+ * Statistics in the layout of the dataplane's segment, kept by shuntd itself: heartbeat, snapshot version, one
+ * port (name, MAC, MTU, link, errors), what the last sweep counted. n_workers is the number of possible CPUs;
  * stats_worker blocks there are none (worker_off 0), xdp_worker() is in their place. started_ns is kept over
  * restarts of shuntd and says whether counters have begun anew. Never NULL; good until xdp_close().
  */
@@ -113,10 +115,11 @@ const struct stats_header *xdp_stats(const struct xdp *x);
 bool xdp_worker(const struct xdp *x, uint32_t index, struct xdp_worker *worker);
 
 /*
- * The flow table, which the program writes meanwhile, or NULL while there is none. *n_buckets and buckets are good until
- * the next xdp_publish() or xdp_tick().
+ * The flow table, which the program writes meanwhile, or NULL while there is none. *n_buckets and buckets are good
+ * until the next xdp_publish() or xdp_tick().
  */
-const struct flow_table_header *xdp_flows(const struct xdp *x, const struct flow_bucket **buckets, uint32_t *n_buckets);
+const struct flow_table_header *xdp_flows(
+	const struct xdp *x, const struct flow_bucket **buckets, uint32_t *n_buckets);
 
 /*
  * Take the program off the interface and remove the pins; "shuntctl detach". Traffic for VIPs goes to the kernel
@@ -128,8 +131,8 @@ int xdp_release(struct xdp *x, struct error *error);
 void xdp_resume(struct xdp *x);
 
 /*
- * The same for an interface that no struct xdp of this process is open on, for "shuntd --detach" and interfaces of an
- * earlier configuration. options->mode is not looked at. *found: whether there was anything. -EBUSY if another
+ * The same for an interface that no struct xdp of this process is open on, for "shuntd --detach" and interfaces of
+ * an earlier configuration. options->mode is not looked at. *found: whether there was anything. -EBUSY if another
  * shuntd has it open.
  */
 int xdp_detach(const struct xdp_options *options, bool *found, struct error *error);

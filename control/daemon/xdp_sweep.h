@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Sweeps of the XDP program's flow table (core/sweep.h), about one a second, in slices. One thread. */
+#ifndef SHUNT_XDP_SWEEP_H
+#define SHUNT_XDP_SWEEP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sweep.h"
+#include "xdp_set.h"
+
+struct xdp_sweep {
+	struct sweep sweep;
+	bool under_way;
+	bool elder_empty;  /* the last whole sweep found no flow in the elder table */
+	uint64_t begun_ns; /* of the sweep under way, or of the last */
+	uint64_t next_ns;  /* no slice before then */
+};
+
+/* The tables are others: forget a sweep under way. */
+void xdp_sweep_restart(struct xdp_sweep *s);
+/*
+ * Sweep for some milliseconds if it is time; at a sweep's end write its counts into stats, and what the program
+ * goes by into the set's maps. set: with a snapshot and flows, else nothing is done.
+ */
+void xdp_sweep_run(struct xdp_sweep *s, struct xdp_set *set, struct stats_header *stats);
+
+#endif

@@ -1,0 +1,701 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The XDP loader, against the kernel: in a network namespace of its own with a veth, and a BPF file system that
+ * nobody else sees. Packets are BPF_PROG_TEST_RUN's, on the program that is pinned. Exit status 77 (skipped)
+ * without root.
+ */
+#include "xdp.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "shunt_xdp.h"
+#include "snapshots.h"
+#include "unit.h"
+
+#define ROOT "/tmp/shunt-test-xdp"
+#define PINS ROOT "/pins"
+#define FOLDER PINS "/in0"
+#define CAPACITY 4096
+
+static const struct xdp_options options = { .interface = "in0", .pin_dir = PINS };
+static struct error error;
+static __u64 version;
+
+static void run(const char *command)
+{
+	if (system(command))
+		unit_note("failed: %s", command);
+}
+
+static void link_up(void)
+{
+	run("ip link add in0 type veth peer name out0 && ip link set in0 up && ip link set out0 up");
+}
+
+static void link_down(void)
+{
+	run("ip link del in0");
+}
+
+/* A snapshot of n backends with the next version. */
+static void *snapshot(__u32 n, __u64 capacity, size_t *size)
+{
+	struct test_pool pool = { .n = n };
+	struct snapshot_header *block = test_snapshot(&pool, size);
+
+	block->version = ++version;
+	block->flow_capacity = capacity;
+	test_seal(block, *size);
+	return block;
+}
+
+static int publish_of(struct xdp *x, __u32 n, __u64 capacity)
+{
+	size_t size;
+	void *block = snapshot(n, capacity, &size);
+	int result = xdp_publish(x, block, size, NULL, &error);
+
+	free(block);
+	if (result)
+		unit_note("not in force: %s\n", error.text);
+	return result;
+}
+
+static int publish(struct xdp *x)
+{
+	return publish_of(x, 5, CAPACITY);
+}
+
+static struct xdp *open_with(enum xdp_mode mode)
+{
+	struct xdp_options o = options;
+	struct xdp *x = NULL;
+
+	o.mode = mode;
+	error.text[0] = '\0';
+	if (xdp_open(&x, &o, &error))
+		unit_note("xdp_open: %s", error.text);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(x);
+	return x;
+}
+
+static struct xdp *open_auto(void)
+{
+	return open_with(XDP_MODE_AUTO);
+}
+
+/* Id of the program on the interface, 0: none. */
+static __u32 on_interface(void)
+{
+	__u32 id = 0;
+
+	bpf_xdp_query_id((int)if_nametoindex("in0"), 0, &id);
+	return id;
+}
+
+static int pinned_program(void)
+{
+	int fd = bpf_obj_get(FOLDER "/current/program");
+
+	CU_ASSERT_FATAL(fd >= 0);
+	return fd;
+}
+
+/* One TCP packet through a program: the XDP action. */
+static int send_to(int program, uint32_t client, uint16_t port, uint8_t flags, uint8_t *out)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, o, .data_size_in = TEST_FRAME, .data_out = out, .data_size_out = 256,
+		.repeat = 1);
+	uint8_t frame[TEST_FRAME];
+
+	test_tcp4(frame, client, port, flags);
+	o.data_in = frame;
+	CU_ASSERT_EQUAL_FATAL(bpf_prog_test_run_opts(program, &o), 0);
+	return (int)o.retval;
+}
+
+/* Backends that these flows are on, by their MACs; each packet has to be forwarded. */
+static void send_flows(uint8_t flags, unsigned n, struct mac *to)
+{
+	int program = pinned_program();
+	uint8_t out[256];
+
+	for (unsigned i = 0; i < n; i++) {
+		CU_ASSERT_EQUAL(send_to(program, 0xc6336401 + i, (uint16_t)(1000 + i), flags, out), XDP_TX);
+		memcpy(&to[i], out, sizeof(to[i]));
+	}
+	close(program);
+}
+
+static struct xdp_control *map_control(void)
+{
+	int fd = bpf_obj_get(FOLDER "/control");
+	void *map = mmap(NULL, sizeof(struct xdp_control), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	CU_ASSERT_FATAL(map != MAP_FAILED);
+	close(fd);
+	return map;
+}
+
+static void unmap_control(struct xdp_control *control)
+{
+	munmap(control, sizeof(*control));
+}
+
+static __u64 total_received(const struct xdp *x)
+{
+	struct xdp_worker w;
+	__u64 sum = 0;
+
+	for (__u32 i = 0; xdp_worker(x, i, &w); i++)
+		sum += *w.received;
+	return sum;
+}
+
+/* Packets of all backends or of all VIPs. */
+static __u64 total(const struct xdp *x, bool of_vips)
+{
+	struct xdp_worker w;
+	__u64 sum = 0;
+
+	for (__u32 i = 0; xdp_worker(x, i, &w); i++)
+		for (__u32 id = 0; id < w.n_ids; id++)
+			sum += (of_vips ? w.vip : w.backend)[id].packets;
+	return sum;
+}
+
+static unsigned entries_in(const char *path)
+{
+	DIR *folder = opendir(path);
+	struct dirent *e;
+	unsigned n = 0;
+
+	while (folder && (e = readdir(folder)))
+		n += e->d_name[0] != '.';
+	if (folder)
+		closedir(folder);
+	return n;
+}
+
+static void nothing_is_left(void)
+{
+	CU_ASSERT_EQUAL(access(PINS, F_OK), -1);
+	CU_ASSERT_EQUAL(on_interface(), 0);
+}
+
+static void detach(void)
+{
+	bool found;
+
+	CU_ASSERT_EQUAL(xdp_detach(&options, &found, &error), 0);
+	CU_ASSERT(found);
+	nothing_is_left();
+}
+
+/* ---------------------------------------------------------------------------------------------------------------
+ */
+
+static void attaches_at_the_first_publication(void)
+{
+	struct xdp *x = open_auto();
+	struct mac to[8];
+
+	CU_ASSERT(!xdp_attached(x));
+	CU_ASSERT_EQUAL(on_interface(), 0);
+	CU_ASSERT_EQUAL(xdp_version(x), 0);
+	CU_ASSERT_EQUAL(publish(x), 0);
+	CU_ASSERT(xdp_attached(x));
+	CU_ASSERT(xdp_native(x));
+	CU_ASSERT(on_interface() != 0);
+	CU_ASSERT_EQUAL(xdp_version(x), version);
+	CU_ASSERT_EQUAL(xdp_stats(x)->snapshot_version, version);
+	CU_ASSERT_PTR_NULL(xdp_warning(x));
+	send_flows(TCP_SYN, 8, to);
+	CU_ASSERT_EQUAL(total_received(x), 8);
+	CU_ASSERT_EQUAL(total(x, true), 8);
+	CU_ASSERT_EQUAL(total(x, false), 8);
+	CU_ASSERT_EQUAL(xdp_release(x, &error), 0);
+	nothing_is_left();
+	xdp_close(x);
+}
+
+static void one_that_never_attached_leaves_nothing(void)
+{
+	struct xdp *x = open_auto();
+
+	CU_ASSERT_EQUAL(access(FOLDER, F_OK), 0);
+	xdp_close(x);
+	nothing_is_left();
+}
+
+static void goes_on_without_shuntd_and_is_taken_over(void)
+{
+	struct xdp *x = open_auto();
+	struct mac before[64], after[64];
+	__u64 started;
+	__u32 id;
+
+	CU_ASSERT_EQUAL(publish(x), 0);
+	id = on_interface();
+	started = xdp_stats(x)->started_ns;
+	send_flows(TCP_ACK, 64, before);
+	xdp_close(x);
+	CU_ASSERT_EQUAL(on_interface(), id);
+	send_flows(TCP_ACK, 64, after);
+	CU_ASSERT_EQUAL(memcmp(before, after, sizeof(before)), 0);
+
+	x = open_auto();
+	CU_ASSERT(xdp_attached(x));
+	CU_ASSERT(xdp_native(x));
+	CU_ASSERT_EQUAL(xdp_version(x), version);
+	CU_ASSERT_EQUAL(total_received(x), 128);
+	CU_ASSERT_EQUAL(xdp_stats(x)->started_ns, started);
+	/* Another pool, in which hashing alone would move flows: the program stays, and so do they. */
+	CU_ASSERT_EQUAL(publish_of(x, 9, CAPACITY), 0);
+	CU_ASSERT_EQUAL(on_interface(), id);
+	send_flows(TCP_ACK, 64, after);
+	CU_ASSERT_EQUAL(memcmp(before, after, sizeof(before)), 0);
+	xdp_close(x);
+	detach();
+}
+
+static void grows_and_counts_on(void)
+{
+	struct xdp *x = open_auto();
+	struct mac before[64], after[64];
+	struct xdp_worker w;
+	__u32 id;
+
+	CU_ASSERT_EQUAL(publish(x), 0);
+	id = on_interface();
+	send_flows(TCP_ACK, 64, before);
+	CU_ASSERT(xdp_worker(x, 0, &w));
+	CU_ASSERT_EQUAL(w.n_ids, 64);
+	/* More ids than there is room for. */
+	CU_ASSERT_EQUAL(publish_of(x, 100, CAPACITY), 0);
+	CU_ASSERT(on_interface() != id);
+	CU_ASSERT(xdp_worker(x, 0, &w));
+	CU_ASSERT_EQUAL(w.n_ids, 128);
+	send_flows(TCP_ACK, 64, after);
+	CU_ASSERT_EQUAL(memcmp(before, after, sizeof(before)), 0);
+	CU_ASSERT_EQUAL(total_received(x), 128);
+	CU_ASSERT_EQUAL(total(x, true), 128);
+	CU_ASSERT_EQUAL(total(x, false), 128);
+	/* Again, and over a restart: nothing twice, nothing lost. */
+	CU_ASSERT_EQUAL(publish_of(x, 300, CAPACITY), 0);
+	xdp_close(x);
+	x = open_auto();
+	CU_ASSERT_EQUAL(publish_of(x, 600, CAPACITY), 0);
+	CU_ASSERT_EQUAL(total(x, true), 128);
+	CU_ASSERT_EQUAL(total(x, false), 128);
+	CU_ASSERT_EQUAL(total_received(x), 128);
+	xdp_close(x);
+	detach();
+}
+
+/* Killed between the exchange of two programs and the sum of what the first counted. */
+static void a_crash_while_growing_loses_no_counts(void)
+{
+	struct xdp *x = open_auto();
+	struct xdp_control *control;
+	struct bpf_prog_info info = { 0 };
+	struct xdp_worker w;
+	struct mac to[16];
+	__u32 size = sizeof(info);
+	char command[256];
+	int program;
+
+	CU_ASSERT_EQUAL(publish(x), 0);
+	send_flows(TCP_ACK, 16, to);
+	program = pinned_program();
+	CU_ASSERT_EQUAL(bpf_obj_get_info_by_fd(program, &info, &size), 0);
+	/* As it was before: the old set still pinned, the new one's row empty, and its note of what is to be done.
+	 */
+	snprintf(command, sizeof(command),
+		"mkdir %s/keep && cd %s/current/ && for p in *; do ln $p %s/keep/ || exit; done", ROOT, FOLDER,
+		ROOT);
+	run(command);
+	CU_ASSERT_EQUAL(publish_of(x, 100, CAPACITY), 0);
+	snprintf(command, sizeof(command), "mv %s/keep %s/set-%u", ROOT, FOLDER, info.id);
+	run(command);
+	CU_ASSERT_EQUAL(total(x, true), 16);
+	CU_ASSERT(xdp_worker(x, xdp_stats(x)->n_workers, &w));
+	CU_ASSERT_EQUAL(w.core, UINT32_MAX);
+	memset((void *)w.vip, 0, w.n_ids * sizeof(*w.vip));
+	memset((void *)w.backend, 0, w.n_ids * sizeof(*w.backend));
+	control = map_control();
+	control->carry_from = info.id;
+	xdp_close(x);
+	x = open_auto();
+	CU_ASSERT_EQUAL(control->carry_from, 0);
+	unmap_control(control);
+	CU_ASSERT_EQUAL(total(x, true), 16);
+	CU_ASSERT_EQUAL(total(x, false), 16);
+	snprintf(command, sizeof(command), "%s/set-%u", FOLDER, info.id);
+	CU_ASSERT_EQUAL(access(command, F_OK), -1);
+	xdp_close(x);
+	close(program);
+	detach();
+}
+
+static void a_newer_program_takes_the_place(void)
+{
+	struct xdp *x = open_auto();
+	struct xdp_control *control;
+	struct mac before[64], after[64];
+	__u64 started;
+	__u32 id;
+
+	CU_ASSERT_EQUAL(publish(x), 0);
+	send_flows(TCP_ACK, 64, before);
+	id = on_interface();
+	started = xdp_stats(x)->started_ns;
+	xdp_close(x);
+	control = map_control();
+	control->build_id[3] ^= 1;
+	unmap_control(control);
+	x = open_auto();
+	CU_ASSERT(xdp_attached(x));
+	CU_ASSERT_EQUAL(on_interface(), id);
+	CU_ASSERT_EQUAL(publish(x), 0);
+	CU_ASSERT(on_interface() != id && on_interface() != 0);
+	CU_ASSERT_EQUAL(total_received(x), 64);
+	CU_ASSERT_EQUAL(total(x, true), 64);
+	CU_ASSERT_EQUAL(xdp_stats(x)->started_ns, started);
+	send_flows(TCP_ACK, 64, after);
+	CU_ASSERT_EQUAL(memcmp(before, after, sizeof(before)), 0);
+	xdp_close(x);
+	detach();
+}
+
+static void another_layout_is_replaced_with_its_flows(void)
+{
+	struct xdp *x = open_auto();
+	struct xdp_control *control;
+	struct mac before[64], after[64];
+	__u32 id;
+
+	CU_ASSERT_EQUAL(publish(x), 0);
+	send_flows(TCP_ACK, 64, before);
+	id = on_interface();
+	xdp_close(x);
+	control = map_control();
+	control->abi++;
+	unmap_control(control);
+	x = open_auto();
+	CU_ASSERT(xdp_attached(x));
+	CU_ASSERT_EQUAL(xdp_version(x), 0);
+	CU_ASSERT_EQUAL(total_received(x), 0);
+	xdp_tick(x);
+	CU_ASSERT_EQUAL(on_interface(), id);
+	/* In a pool of other size hashing alone would not find them. */
+	CU_ASSERT_EQUAL(publish_of(x, 11, CAPACITY), 0);
+	CU_ASSERT(on_interface() != id);
+	send_flows(TCP_ACK, 64, after);
+	CU_ASSERT_EQUAL(memcmp(before, after, sizeof(before)), 0);
+	CU_ASSERT_EQUAL(total_received(x), 64);
+	xdp_close(x);
+	detach();
+}
+
+static void sweeps(void)
+{
+	struct xdp *x = open_auto();
+	struct mac to[64];
+	__u64 sweep = 0;
+
+	CU_ASSERT_EQUAL(publish(x), 0);
+	send_flows(TCP_SYN, 48, to);
+	for (int i = 0; i < 40 && !sweep; i++) {
+		usleep(50000);
+		xdp_tick(x);
+		sweep = xdp_stats(x)->sweep;
+	}
+	CU_ASSERT_EQUAL(xdp_stats(x)->flows_active, 48);
+	CU_ASSERT_EQUAL(xdp_stats(x)->flows_half_open, 48);
+	xdp_close(x);
+	detach();
+}
+
+static int load_foreign(void)
+{
+	const struct bpf_insn pass[] = { { .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = XDP_PASS },
+		{ .code = BPF_JMP | BPF_EXIT } };
+
+	return bpf_prog_load(BPF_PROG_TYPE_XDP, "foreign", "GPL", pass, 2, NULL);
+}
+
+static void a_foreign_program_stays(void)
+{
+	struct xdp *x = open_auto();
+	int foreign = load_foreign();
+	__u32 id;
+
+	CU_ASSERT_EQUAL(bpf_xdp_attach((int)if_nametoindex("in0"), foreign, 0, NULL), 0);
+	id = on_interface();
+	CU_ASSERT_EQUAL(publish(x), -EBUSY);
+	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "foreign"));
+	CU_ASSERT_EQUAL(on_interface(), id);
+	CU_ASSERT(!xdp_attached(x));
+	CU_ASSERT(xdp_pending(x));
+	CU_ASSERT_EQUAL(entries_in(FOLDER), 0);
+	/* Once it is off, the same snapshot comes into force by itself. */
+	CU_ASSERT_EQUAL(bpf_xdp_detach((int)if_nametoindex("in0"), 0, NULL), 0);
+	for (int i = 0; i < 40 && !xdp_attached(x); i++) {
+		usleep(50000);
+		xdp_tick(x);
+	}
+	CU_ASSERT(xdp_attached(x));
+	CU_ASSERT_EQUAL(xdp_version(x), version);
+	xdp_close(x);
+	close(foreign);
+	detach();
+}
+
+static void tick_until(struct xdp *x, bool attached)
+{
+	for (int i = 0; i < 60 && xdp_attached(x) != attached; i++) {
+		usleep(50000);
+		xdp_tick(x);
+	}
+	CU_ASSERT_EQUAL(xdp_attached(x), attached);
+}
+
+static void the_interface_comes_and_goes(void)
+{
+	struct mac before[64], after[64];
+	struct xdp *x;
+
+	link_down();
+	x = open_auto();
+	CU_ASSERT_EQUAL(publish(x), -ENODEV);
+	CU_ASSERT(xdp_pending(x));
+	CU_ASSERT_PTR_NOT_NULL(xdp_warning(x));
+	link_up();
+	tick_until(x, true);
+	send_flows(TCP_ACK, 64, before);
+	link_down();
+	tick_until(x, false);
+	CU_ASSERT_EQUAL(publish_of(x, 11, CAPACITY), -ENODEV);
+	link_up();
+	tick_until(x, true);
+	send_flows(TCP_ACK, 64, after);
+	CU_ASSERT_EQUAL(memcmp(before, after, sizeof(before)), 0);
+	/* It goes while there is no shuntd. */
+	xdp_close(x);
+	link_down();
+	x = open_auto();
+	CU_ASSERT(!xdp_attached(x));
+	link_up();
+	CU_ASSERT_EQUAL(publish_of(x, 12, CAPACITY), 0);
+	send_flows(TCP_ACK, 64, after);
+	CU_ASSERT_EQUAL(memcmp(before, after, sizeof(before)), 0);
+	xdp_close(x);
+	detach();
+}
+
+static void half_written_pins(void)
+{
+	struct xdp *x = open_auto();
+	struct mac to[8];
+	__u32 id;
+
+	/* Nothing attached: what lies about goes. */
+	xdp_close(x);
+	run("mkdir -p " FOLDER "/set-999999 && ln -s set-7 " FOLDER "/current && ln -s current/flows " FOLDER
+	    "/flows");
+	x = open_auto();
+	CU_ASSERT_EQUAL(entries_in(FOLDER), 0);
+	CU_ASSERT_EQUAL(publish(x), 0);
+	id = on_interface();
+	xdp_close(x);
+	/* Attached, with leftovers of a set that never came into use, and of names half exchanged. */
+	run("mkdir " FOLDER "/set-999999 && ln " FOLDER "/current/flows " FOLDER
+	    "/set-999999/flows && ln -s x " FOLDER "/lead-new && ln " FOLDER "/link " FOLDER "/link-new");
+	x = open_auto();
+	CU_ASSERT(xdp_attached(x));
+	CU_ASSERT_EQUAL(access(FOLDER "/set-999999", F_OK), -1);
+	CU_ASSERT_EQUAL(access(FOLDER "/link-new", F_OK), -1);
+	CU_ASSERT_EQUAL(publish(x), 0);
+	CU_ASSERT_EQUAL(on_interface(), id);
+	xdp_close(x);
+	/* A map is missing: replaced in one step. */
+	run("rm " FOLDER "/current/backend_stats");
+	x = open_auto();
+	CU_ASSERT(xdp_attached(x));
+	CU_ASSERT_EQUAL(publish(x), 0);
+	CU_ASSERT(on_interface() != 0 && on_interface() != id);
+	send_flows(TCP_ACK, 8, to);
+	xdp_close(x);
+	/* The link is something else: the program in use has lost its pin, and so was taken off by the kernel. */
+	run("rm " FOLDER "/link && ln " FOLDER "/current/flows " FOLDER "/link");
+	for (int i = 0; i < 100 && on_interface(); i++)
+		usleep(10000);
+	x = open_auto();
+	CU_ASSERT(!xdp_attached(x));
+	CU_ASSERT_EQUAL(publish(x), 0);
+	xdp_close(x);
+	detach();
+}
+
+static void taken_off_and_on_by_command(void)
+{
+	struct xdp *x = open_auto();
+	struct mac before[64], after[64];
+
+	CU_ASSERT_EQUAL(publish(x), 0);
+	send_flows(TCP_ACK, 64, before);
+	CU_ASSERT_EQUAL(xdp_release(x, &error), 0);
+	nothing_is_left();
+	xdp_tick(x);
+	CU_ASSERT_EQUAL(publish(x), -ESHUTDOWN);
+	CU_ASSERT_PTR_NOT_NULL(xdp_warning(x));
+	nothing_is_left();
+	xdp_resume(x);
+	CU_ASSERT_EQUAL(publish_of(x, 11, CAPACITY), 0);
+	send_flows(TCP_ACK, 64, after);
+	CU_ASSERT_EQUAL(memcmp(before, after, sizeof(before)), 0);
+	xdp_close(x);
+	detach();
+}
+
+static void two_at_once_are_refused(void)
+{
+	struct xdp *x = open_auto(), *y = NULL;
+	bool found;
+
+	CU_ASSERT_EQUAL(publish(x), 0);
+	CU_ASSERT_EQUAL(xdp_open(&y, &options, &error), -EBUSY);
+	CU_ASSERT_EQUAL(xdp_detach(&options, &found, &error), -EBUSY);
+	CU_ASSERT(on_interface() != 0);
+	xdp_close(x);
+	detach();
+	CU_ASSERT_EQUAL(xdp_detach(&options, &found, &error), 0);
+	CU_ASSERT(!found);
+}
+
+static void modes(void)
+{
+	struct xdp *x = open_with(XDP_MODE_GENERIC);
+
+	CU_ASSERT_EQUAL(publish(x), 0);
+	CU_ASSERT(xdp_attached(x) && !xdp_native(x));
+	CU_ASSERT_PTR_NOT_NULL(xdp_warning(x));
+	xdp_close(x);
+	/* In auto it stays what it was; asked for by name it becomes that. */
+	x = open_auto();
+	CU_ASSERT_EQUAL(publish(x), 0);
+	CU_ASSERT(!xdp_native(x));
+	xdp_close(x);
+	x = open_with(XDP_MODE_NATIVE);
+	CU_ASSERT_EQUAL(publish(x), 0);
+	CU_ASSERT(xdp_native(x));
+	xdp_close(x);
+	detach();
+	/* An MTU that native mode takes only in several buffers. */
+	run("ip link set in0 mtu 9000 && ip link set out0 mtu 9000");
+	x = open_auto();
+	CU_ASSERT_EQUAL(publish(x), 0);
+	CU_ASSERT(xdp_attached(x) && xdp_native(x));
+	xdp_close(x);
+	detach();
+	run("ip link set in0 mtu 1500 && ip link set out0 mtu 1500");
+}
+
+static void places_that_will_not_do(void)
+{
+	struct xdp_options o = options;
+	struct xdp *x = NULL;
+
+	o.pin_dir = "/tmp/shunt-nothing";
+	CU_ASSERT_EQUAL(xdp_open(&x, &o, &error), -ENOTSUP);
+	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "mount -t bpf"));
+	CU_ASSERT_EQUAL(access(o.pin_dir, F_OK), -1);
+	o.pin_dir = ROOT "/a.b";
+	CU_ASSERT(xdp_open(&x, &o, &error) < 0);
+	o.pin_dir = "pins";
+	CU_ASSERT_EQUAL(xdp_open(&x, &o, &error), -EINVAL);
+	o = options;
+	o.interface = "a/b";
+	CU_ASSERT_EQUAL(xdp_open(&x, &o, &error), -EINVAL);
+	CU_ASSERT_PTR_NULL(x);
+	nothing_is_left();
+}
+
+static void a_flow_table_too_large_changes_nothing(void)
+{
+	struct xdp *x = open_auto();
+	__u32 id;
+
+	CU_ASSERT_EQUAL(publish(x), 0);
+	id = on_interface();
+	CU_ASSERT_EQUAL(publish_of(x, 5, 500000000000ull / 16), -ENOMEM);
+	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "flow_table.capacity"));
+	CU_ASSERT_EQUAL(on_interface(), id);
+	CU_ASSERT_EQUAL(publish(x), 0);
+	CU_ASSERT_EQUAL(on_interface(), id);
+	xdp_close(x);
+	detach();
+}
+
+/* A place where all this can be tried: gone with this process. */
+static int make_world(void)
+{
+	if (unshare(CLONE_NEWNET | CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+		(mkdir(ROOT, 0700) && errno != EEXIST) || mount("bpf", ROOT, "bpf", 0, NULL))
+		return -1;
+	/* Neighbour discovery would be counted, too. */
+	run("sysctl -qw net.ipv6.conf.default.disable_ipv6=1");
+	link_up();
+	return 0;
+}
+
+int main(void)
+{
+	static const struct unit_test tests[] = {
+		{ "attaches at the first publication", attaches_at_the_first_publication },
+		{ "one that never attached leaves nothing", one_that_never_attached_leaves_nothing },
+		{ "goes on without shuntd and is taken over", goes_on_without_shuntd_and_is_taken_over },
+		{ "grows and counts on", grows_and_counts_on },
+		{ "a crash while growing loses no counts", a_crash_while_growing_loses_no_counts },
+		{ "a newer program takes the place", a_newer_program_takes_the_place },
+		{ "another layout is replaced with its flows", another_layout_is_replaced_with_its_flows },
+		{ "sweeps", sweeps },
+		{ "a foreign program stays", a_foreign_program_stays },
+		{ "the interface comes and goes", the_interface_comes_and_goes },
+		{ "half-written pins", half_written_pins },
+		{ "taken off and on by command", taken_off_and_on_by_command },
+		{ "two at once are refused", two_at_once_are_refused },
+		{ "modes", modes },
+		{ "places that will not do", places_that_will_not_do },
+		{ "a flow table too large changes nothing", a_flow_table_too_large_changes_nothing },
+		{ NULL },
+	};
+	int status;
+
+	if (geteuid() != 0 || make_world()) {
+		fprintf(stderr, "needs root, and namespaces of its own\n");
+		return 77;
+	}
+	log_init("test");
+	status = unit_run("xdp", tests);
+	umount(ROOT);
+	rmdir(ROOT);
+	return status;
+}
