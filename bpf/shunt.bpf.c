@@ -29,59 +29,80 @@ core_inline struct frame frame_of(struct xdp_md *ctx)
 	return f;
 }
 
+/* A packet that is done with. */
+core_inline void count_verdict(const struct tables *t, __u32 counter)
+{
+	t->cpu->received++;
+	tables_count(t, counter);
+}
+
+/* Whether a live AF_XDP socket is at the queue the frame came by. */
+core_inline int has_socket(const struct xdp_md *ctx)
+{
+	__u32 queue = ctx->rx_queue_index;
+
+	return sizes.n_queues && bpf_map_lookup_elem(&xsks, &queue);
+}
+
 /* What flow() returns for a packet that is no flow's of a VIP. */
 #define NO_FLOW (-1)
 
-/*
- * A packet of a VIP's flow, to the backend it goes to. Returns the XDP action, or NO_FLOW. Counts the packet as
- * received in either case.
- */
-__attribute__((noinline)) int flow(struct xdp_md *ctx, const struct packet *p)
+/* A packet of a VIP's flow, to the backend it goes to. Returns the XDP action; or NO_FLOW, having counted nothing. */
+__attribute__((noinline)) int flow(struct xdp_md *ctx, const struct packet *parsed)
 {
 	struct frame f = frame_of(ctx);
+	struct packet p;
 	struct verdict v = { 0 };
 	struct tables t;
 	struct lookup l;
 	int action = XDP_DROP, none = tables_open(&t);
 
-	t.cpu->received++;
-	if (!p || none) {
-		tables_count(&t, COUNTER_TO_KERNEL);
+	if (!parsed || none) {
+		count_verdict(&t, COUNTER_TO_KERNEL);
 		return XDP_PASS;
 	}
-	switch (forward_match(&t, &f, p, (void *)0, &l, &v)) {
+	/* A copy, of whose alignment the compiler is sure. */
+	p = *parsed;
+	switch (forward_match(&t, &f, &p, (void *)0, &l, &v)) {
 	case MATCH_OTHER:
 		return NO_FLOW;
 	case MATCH_VERDICT:
-		tables_count(&t, v.counter);
+		count_verdict(&t, v.counter);
 		return XDP_DROP;
 	default:
 		break;
 	}
-	forward_hash(&t, p, &l);
+	if (has_socket(ctx)) {
+		t.cpu->to_socket++;
+		return (int)bpf_redirect_map(&xsks, ctx->rx_queue_index, XDP_DROP);
+	}
+	forward_hash(&t, &p, &l);
 	forward_place(&t, &l);
 	l.index = -1;
 	forward_finish(&t, &f, &l, &v);
 	if (v.action == ACTION_TO_BACKEND) {
-		forward_account(&t, &v, f.len);
 		action = v.port == f.port ? XDP_TX : (int)bpf_redirect_map(&out, t.half->out_first + v.port, XDP_DROP);
 		if (action == XDP_DROP)
 			v.counter = COUNTER_DROP_TX_FULL;
+		else
+			forward_account(&t, &v, f.len);
 	}
-	tables_count(&t, v.counter);
+	count_verdict(&t, v.counter);
 	return action;
 }
 
 /* The verdict on what is no flow's packet: its action, and its counter in the byte above. */
-__attribute__((noinline)) int other(struct xdp_md *ctx, const struct packet *p)
+__attribute__((noinline)) int other(struct xdp_md *ctx, const struct packet *parsed)
 {
 	struct frame f = frame_of(ctx);
+	struct packet p;
 	struct verdict v = { 0 };
 	struct tables t;
 
-	if (!p || tables_open(&t))
+	if (!parsed || tables_open(&t))
 		return ACTION_TO_KERNEL | COUNTER_TO_KERNEL << 8;
-	forward_other(&t, &f, p, &v);
+	p = *parsed;
+	forward_other(&t, &f, &p, &v);
 	return v.action | v.counter << 8;
 }
 
@@ -111,7 +132,7 @@ __attribute__((noinline)) int count(__u32 counter)
 	struct tables t;
 
 	tables_open(&t);
-	tables_count(&t, counter);
+	count_verdict(&t, counter);
 	return 0;
 }
 

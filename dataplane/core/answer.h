@@ -24,7 +24,7 @@ struct nd_advertisement {
 	__u8 option_type;
 	__u8 option_len;
 	struct mac option_mac;
-} __attribute__((packed));
+} core_unaligned;
 
 _Static_assert(sizeof(struct nd_advertisement) == ND_ADVERTISEMENT_LEN, "neighbour advertisement");
 

@@ -78,12 +78,12 @@ struct eth_header {
 	struct mac dst;
 	struct mac src;
 	__be16 type;
-} __attribute__((packed));
+} core_unaligned;
 
 struct vlan_tag {
 	__be16 tci;
 	__be16 type;
-} __attribute__((packed));
+} core_unaligned;
 
 struct ipv4_header {
 	__u8 version_ihl;
@@ -96,7 +96,7 @@ struct ipv4_header {
 	__be16 check;
 	__be32 src;
 	__be32 dst;
-} __attribute__((packed));
+} core_unaligned;
 
 struct ipv6_header {
 	__be32 version_class_flow;
@@ -105,7 +105,7 @@ struct ipv6_header {
 	__u8 hop_limit;
 	struct addr src;
 	struct addr dst;
-} __attribute__((packed));
+} core_unaligned;
 
 struct arp_ipv4 {
 	__be16 hardware;
@@ -123,23 +123,23 @@ struct icmp_header {
 	__u8 type;
 	__u8 code;
 	__be16 check;
-} __attribute__((packed));
+} core_unaligned;
 
 struct echo_header {
 	struct icmp_header icmp;
 	__be32 id_seq;
-} __attribute__((packed));
+} core_unaligned;
 
 struct nd_solicitation {
 	struct icmp_header icmp;
 	__be32 reserved;
 	struct addr target;
-} __attribute__((packed));
+} core_unaligned;
 
 struct parse_ports {
 	__be16 sport;
 	__be16 dport;
-} __attribute__((packed));
+} core_unaligned;
 
 _Static_assert(sizeof(struct eth_header) == ETH_LEN, "Ethernet header");
 _Static_assert(sizeof(struct ipv4_header) == 20, "IPv4 header");

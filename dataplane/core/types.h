@@ -19,6 +19,16 @@
 #else
 #define core_cold static __attribute__((noinline, cold, unused))
 #endif
+/*
+ * For structs of what may lie at any address. The BPF compiler would read their fields by single bytes, while the
+ * machines that this is for, and so the verifier, take whole ones anywhere; the layouts are the same without
+ * packing.
+ */
+#ifdef __bpf__
+#define core_unaligned
+#else
+#define core_unaligned __attribute__((packed))
+#endif
 #define core_likely(x) __builtin_expect(!!(x), 1)
 #define core_unlikely(x) __builtin_expect(!!(x), 0)
 
@@ -108,7 +118,7 @@ struct mac {
 struct mac_words {
 	__u32 low;
 	__u16 high;
-} __attribute__((packed, may_alias));
+} core_unaligned __attribute__((may_alias));
 
 core_inline int mac_equal(const struct mac *a, const struct mac *b)
 {

@@ -26,7 +26,9 @@ core_inline __u32 vip_home(struct addr a, __be16 port, __u8 proto, __u32 size)
 
 core_inline int vip_entry_matches(const struct snapshot_vip *e, struct addr a, __be16 port, __u8 proto)
 {
-	return addr_equal(e->addr, a) && e->port == port && e->proto == proto;
+	struct addr own = e->addr; /* at hand: the BPF compiler forgets how an argument was aligned */
+
+	return addr_equal(own, a) && e->port == port && e->proto == proto;
 }
 
 /* The entry with exactly this address, port and protocol, or NULL. */

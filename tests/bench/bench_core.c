@@ -17,13 +17,11 @@
 #include <time.h>
 #include <x86intrin.h>
 
+#include "bench_snapshot.h"
 #include "burst.h"
-#include "maglev.h"
-#include "snapshot_check.h"
 
-#define BACKENDS 100
 #define CHUNK 2048
-#define FRAME 64
+#define FRAME 64 /* apart from each other */
 
 struct bench {
 	void *block;
@@ -64,66 +62,16 @@ static void *map_memory(size_t size)
 	return p;
 }
 
-/* A snapshot of one VIP, 192.0.2.80:80/tcp, and one pool. */
 static void build_snapshot(struct bench *b, __u64 capacity)
 {
-	static struct maglev_scratch scratch;
-	struct maglev_member members[BACKENDS];
-	size_t size = 256 + 64 + 16 * 32 + 64 + BACKENDS * 32 + ((MAGLEV_SLOTS * 2 + 63) & ~63u);
-	struct snapshot_header *h;
-	struct snapshot_vip vip = { .addr = addr_from_ipv4(core_be32(0xc0000250)),
-		.port = core_be16(80),
-		.proto = PROTO_TCP,
-		.flags = VIP_USED | VIP_ACTIVE,
-		.slot_count = MAGLEV_SLOTS };
-	struct snapshot_vip address = { .addr = vip.addr,
-		.flags = VIP_USED | VIP_ACTIVE,
-		.vip = SNAPSHOT_NONE,
-		.pool = SNAPSHOT_NONE };
-	struct snapshot_backend *backends;
-	struct snapshot_fault fault;
+	size_t size;
+	void *block = bench_snapshot(capacity, &size);
 
-	size = (size + 63) & ~(size_t)63;
-	b->block = map_memory(size);
-	h = b->block;
-	*h = (struct snapshot_header){ .magic = SNAPSHOT_MAGIC,
-		.abi = SNAPSHOT_ABI,
-		.n_ports = 1,
-		.size = size,
-		.version = 1,
-		.hash_key = { 0x0706050403020100ULL, 0x0f0e0d0c0b0a0908ULL },
-		.flow_capacity = capacity,
-		.timeout = { 0, 15, 225, 30, 3, 75, 75 },
-		.vip_index_size = 16,
-		.vip_index_probe = SNAPSHOT_MAX_PROBE,
-		.n_pools = 1,
-		.n_backends = BACKENDS,
-		.n_slots = MAGLEV_SLOTS,
-		.ports_off = 256,
-		.vips_off = 320,
-		.pools_off = 320 + 16 * 32,
-		.backends_off = 320 + 16 * 32 + 64,
-		.slots_off = (320 + 16 * 32 + 64 + BACKENDS * 32 + 63) & ~63u };
-	((struct snapshot_port *)((char *)b->block + h->ports_off))->mac = (struct mac){ { 2, 0, 0, 0, 0, 1 } };
-	vip_index_insert((struct snapshot_vip *)((char *)b->block + h->vips_off), 16, &vip);
-	vip_index_insert((struct snapshot_vip *)((char *)b->block + h->vips_off), 16, &address);
-	*(struct snapshot_pool *)((char *)b->block + h->pools_off) =
-		(struct snapshot_pool){ .slot_count = MAGLEV_SLOTS, .used = 1 };
-	backends = (struct snapshot_backend *)((char *)b->block + h->backends_off);
-	for (int i = 0; i < BACKENDS; i++) {
-		backends[i] = (struct snapshot_backend){ .dst = { { 2, 0, 0, 0, 1, (__u8)i } },
-			.src = { { 2, 0, 0, 0, 0, 1 } },
-			.weight = 100,
-			.flags = BACKEND_USED | BACKEND_VALID | BACKEND_UP };
-		maglev_member_init(&members[i], h->hash_key, addr_from_ipv4(core_be32(0x0a000001 + i)), (__u16)i, 100,
-			MAGLEV_SLOTS);
-	}
-	maglev_build((__u16 *)((char *)b->block + h->slots_off), MAGLEV_SLOTS, members, BACKENDS, &scratch);
-	h->checksum = snapshot_checksum(b->block, size);
-	if (snapshot_check(b->block, size, &fault)) {
-		fprintf(stderr, "snapshot: %s (%llu)\n", fault.what, fault.index);
+	if (!block)
 		exit(1);
-	}
+	b->block = map_memory(size);
+	memcpy(b->block, block, size);
+	free(block);
 	tables_open_snapshot(&b->t, b->block);
 }
 
@@ -150,21 +98,6 @@ static void bench_close(struct bench *b)
 	munmap(b->t.buckets, (size + (2 << 20) - 1) & ~(size_t)((2 << 20) - 1));
 }
 
-static void set_frame(__u8 *frame, __u32 flow, __u8 tcp_flags)
-{
-	static const __u8 head[] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 9, 9, 8, 0, 0x45, 0, 0, 46, 0, 0, 0, 0, 64, 6, 0, 0 };
-	__be32 src = core_be32(0x0a000000 + flow / 50000), dst = core_be32(0xc0000250);
-	__be16 sport = core_be16(10000 + flow % 50000), dport = core_be16(80);
-
-	memcpy(frame, head, sizeof(head));
-	memcpy(frame + 26, &src, 4);
-	memcpy(frame + 30, &dst, 4);
-	memcpy(frame + 34, &sport, 2);
-	memcpy(frame + 36, &dport, 2);
-	frame[46] = 0x50;
-	frame[47] = tcp_flags;
-}
-
 struct cost {
 	double ns;
 	double cycles;
@@ -188,7 +121,7 @@ static struct cost run(struct bench *b, __u64 packets, __u32 first, __u32 n, int
 		for (__u32 i = 0; i < CHUNK; i++) {
 			__u32 flow = sequential ? (__u32)(done + i) % n : core_range((__u32)(next_random(b) >> 16), n);
 
-			set_frame(b->frames + i * FRAME, first + flow, tcp_flags);
+			bench_frame(b->frames + i * FRAME, first + flow, tcp_flags);
 			frames[i] = (struct frame){ b->frames + i * FRAME, b->frames + i * FRAME + 60, 60, 0 };
 		}
 		start = now_ns();

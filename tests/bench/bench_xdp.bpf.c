@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * XDP programs beside which shunt's is measured: vary gives the frame another flow, undoes what the run before
+ * changed, and goes on to the program in next; which may be one that does nothing. macswap is the least that a
+ * forwarder can do.
+ */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bench_xdp.h"
+#include "parse.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} next SEC(".maps");
+
+struct bench_flow choice;
+
+struct flow_packet {
+	struct eth_header eth;
+	struct ipv4_header ip;
+	__be16 sport;
+	__be16 dport;
+} __attribute__((packed));
+
+/* The frame becomes one of choice.n flows, from choice.first on: in turn, or in an order as good as random. */
+core_inline void set_flow(struct flow_packet *p)
+{
+	__u32 flow;
+
+	choice.state = choice.state * 6364136223846793005ULL + 1442695040888963407ULL;
+	flow = core_range((__u32)(choice.state >> 32), choice.n);
+	if (choice.in_turn)
+		flow = choice.turn++;
+	flow += choice.first;
+	p->eth.dst = choice.mac;
+	/* As good as bench_frame()'s addresses, without a division. */
+	p->ip.src = core_be32(0x0a000000 + (flow >> 15));
+	p->sport = core_be16((__u16)(10000 + (flow & 0x7fff)));
+}
+
+SEC("xdp")
+int vary(struct xdp_md *ctx)
+{
+	struct flow_packet *p = (struct flow_packet *)(long)ctx->data;
+
+	if ((void *)(p + 1) > (void *)(long)ctx->data_end)
+		return XDP_ABORTED;
+	set_flow(p);
+	bpf_tail_call(ctx, &next, 0);
+	return XDP_ABORTED;
+}
+
+SEC("xdp")
+int nothing(struct xdp_md *ctx)
+{
+	return XDP_TX;
+}
+
+SEC("xdp")
+int macswap(struct xdp_md *ctx)
+{
+	struct eth_header *eth = (struct eth_header *)(long)ctx->data;
+	struct mac was;
+
+	if ((void *)(eth + 1) > (void *)(long)ctx->data_end)
+		return XDP_DROP;
+	was = eth->dst;
+	eth->dst = eth->src;
+	eth->src = was;
+	return XDP_TX;
+}
+
+SEC("xdp")
+int drop(struct xdp_md *ctx)
+{
+	return XDP_DROP;
+}
+
+char license_of_program[] SEC("license") = "Dual BSD/GPL";
