@@ -85,6 +85,7 @@ struct config {
 	struct strings eal_args;
 	char *kernel_interface; /* dpdk.kernel_interface */
 	enum xdp_mode xdp_mode;
+	char *xdp_pin;
 	char *control_socket;
 	char *control_group;
 	char *control_http; /* "": none */
@@ -100,6 +101,12 @@ struct config {
 	struct strings files; /* the file, and those it includes */
 	uint64_t digest; /* of the files' bytes: tells whether they have changed since */
 };
+
+/*
+ * The interface that dpdk.port has AF_XDP sockets on ("af_xdp:eth0"), above the XDP program: into name[IFNAMSIZ],
+ * returned; NULL where dpdk.port is of another kind, or not given.
+ */
+const char *config_sockets_on(const struct config *config, char *name);
 
 /* One line for an operator: "shunt.conf:12: pools[0].backends[1].weight: 70000 is out of range: 0 to 65535". */
 struct error {

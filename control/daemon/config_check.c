@@ -4,7 +4,9 @@
  * bisection, so that thousands of VIPs and backends cost milliseconds.
  */
 #include <errno.h>
+#include <net/if.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -318,13 +320,45 @@ static int check_pools(const struct context *c)
 	return err;
 }
 
+const char *config_sockets_on(const struct config *config, char *name)
+{
+	static const char prefix[] = "af_xdp:";
+	const char *on;
+
+	if (!config->dpdk_port || strncmp(config->dpdk_port, prefix, sizeof(prefix) - 1))
+		return NULL;
+	on = config->dpdk_port + sizeof(prefix) - 1;
+	snprintf(name, IFNAMSIZ, "%.*s", (int)strcspn(on, ","), on);
+	return name;
+}
+
+/* That what the path needs is there. */
 static int check_path(const struct context *c)
 {
-	if (c->config->dpdk_port)
-		return 0;
-	error_set(c->error, EINVAL, "is missing: the port to drive, a PCI address or a DPDK virtual device "
-		"(the XDP path, which needs none, is not in this version)");
-	return config_place(c->error, c->config->files.item[0], 0, "dpdk.port", -EINVAL);
+	const struct config *config = c->config;
+	const char *setting = NULL, *sockets_on;
+	char name[IFNAMSIZ];
+
+	sockets_on = config_sockets_on(config, name);
+	if (config->path == PATH_XDP && !config->interface) {
+		setting = "interface";
+		error_set(c->error, EINVAL, "is missing: the NIC that the XDP program is to be attached to, as path is \"xdp\"");
+	} else if (config->path == PATH_DPDK && !config->dpdk_port) {
+		setting = "dpdk.port";
+		error_set(c->error, EINVAL, "is missing: the port to drive, a PCI address or a DPDK virtual device, as path "
+			"is \"dpdk\"");
+	} else if (!config->interface && !config->dpdk_port) {
+		setting = "interface";
+		error_set(c->error, EINVAL, "is missing: the NIC for the XDP path; or dpdk.port, for the DPDK path");
+	} else if (config->dpdk_port && !config->dpdk_cores) {
+		setting = "dpdk.cores";
+		error_set(c->error, EINVAL, "is missing: a list of CPU numbers, as a string such as \"2-3\" or \"2,4\" (CPUs "
+			"that forward, one worker each)");
+	} else if (sockets_on && (!config->interface || strcmp(sockets_on, config->interface))) {
+		setting = "interface";
+		error_set(c->error, EINVAL, "must be \"%s\", as dpdk.port is sockets above the XDP program there", name);
+	}
+	return setting ? config_place(c->error, config->files.item[0], 0, setting, -EINVAL) : 0;
 }
 
 int config_check(struct config *config, struct error *error)

@@ -57,7 +57,7 @@ static void on_watch(evutil_socket_t fd, short what, void *context)
 	(void)fd;
 	(void)what;
 	/* An interface that is away was logged when it went. */
-	if (interface_index(daemon->interface))
+	if (interface_index(ports_interface(daemon->ports, 0)))
 		route_warnings(daemon->routes, warnings);
 	json_array_foreach(warnings, i, line)
 		if (!is_among(daemon->warned, line))

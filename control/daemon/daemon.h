@@ -14,10 +14,11 @@
 #include "config.h"
 #include "counters.h"
 #include "health.h"
-#include "interface.h"
 #include "model.h"
 #include "neighbour.h"
 #include "netlink.h"
+#include "path.h"
+#include "ports.h"
 #include "publish.h"
 #include "route.h"
 #include "state.h"
@@ -29,7 +30,8 @@ struct daemon {
 	struct model *model;
 	struct state *state;
 	struct netlink *netlink;
-	struct interface *interface;
+	struct path_choice path;
+	struct ports *ports;
 	struct routes *routes;
 	struct neighbours *neighbours;
 	struct health *health;

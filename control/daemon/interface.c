@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The kernel interface, as the kernel's link and address events tell of it. */
+/* An interface, as the kernel's link and address events tell of it. */
 #include "interface.h"
 
 #include <errno.h>
@@ -20,6 +20,8 @@ struct interface {
 	bool up;
 	bool started;
 	bool has_ipv4, has_ipv6;
+	bool has_mac;
+	struct mac mac;
 };
 
 static void tell(struct interface *interface)
@@ -83,62 +85,96 @@ static void set_state(struct interface *interface, unsigned int index, bool up)
 	}
 }
 
-static const char *link_name(const struct nlmsghdr *message)
-{
-	const struct nlattr *attribute;
-
-	mnl_attr_for_each(attribute, message, sizeof(struct ifinfomsg))
-		if (mnl_attr_get_type(attribute) == IFLA_IFNAME &&
-			mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) >= 0)
-			return mnl_attr_get_str(attribute);
-	return "";
-}
-
 /* Up, and with a carrier: a TAP keeps its name and state without the process that served it, and leads nowhere. */
 static bool is_usable(unsigned int flags)
 {
 	return (flags & (IFF_UP | IFF_LOWER_UP)) == (IFF_UP | IFF_LOWER_UP);
 }
 
-static void note_link(struct interface *interface, const struct nlmsghdr *message)
-{
-	const struct ifinfomsg *head = mnl_nlmsg_get_payload(message);
-	unsigned int index = (unsigned int)head->ifi_index;
-	bool ours = interface->name[0] && strcmp(link_name(message), interface->name) == 0;
+/* What a link message says that is of use here. */
+struct link {
+	struct ifinfomsg head;
+	const char *name; /* "": none */
+	bool has_mac;
+	struct mac mac;
+};
 
-	/* A bridge tells of its ports in the same words with its own family. */
-	if (head->ifi_family != AF_UNSPEC)
-		return;
-	if (message->nlmsg_type == RTM_NEWLINK && ours) {
-		set_state(interface, index, is_usable(head->ifi_flags));
-	} else if (index == interface->index) {
-		/* Deleted, moved to another namespace or renamed. */
-		set_state(interface, 0, false);
+static struct link parse_link(const struct nlmsghdr *message)
+{
+	struct link link = { .head = *(const struct ifinfomsg *)mnl_nlmsg_get_payload(message), .name = "" };
+	const struct nlattr *attribute;
+
+	mnl_attr_for_each(attribute, message, sizeof(struct ifinfomsg)) {
+		if (mnl_attr_get_type(attribute) == IFLA_IFNAME &&
+			mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) >= 0)
+			link.name = mnl_attr_get_str(attribute);
+		if (mnl_attr_get_type(attribute) == IFLA_ADDRESS &&
+			mnl_attr_get_payload_len(attribute) == sizeof(link.mac)) {
+			memcpy(&link.mac, mnl_attr_get_payload(attribute), sizeof(link.mac));
+			link.has_mac = true;
+		}
 	}
+	return link;
 }
 
-static int copy_head(const struct nlmsghdr *message, void *context)
+/* All that is new of the interface. */
+static void take(struct interface *interface, const struct link *link)
 {
-	memcpy(context, mnl_nlmsg_get_payload(message), sizeof(struct ifinfomsg));
+	unsigned int index = (unsigned int)link->head.ifi_index;
+	bool up = is_usable(link->head.ifi_flags);
+	bool moved = index != interface->index || up != interface->up || link->has_mac != interface->has_mac ||
+		     memcmp(&link->mac, &interface->mac, sizeof(link->mac)) != 0;
+
+	interface->has_mac = link->has_mac;
+	interface->mac = link->mac;
+	set_state(interface, index, up);
+	if (!moved || !interface->started)
+		return;
+	for (struct interface_listener *l = interface->listeners; l; l = l->next)
+		if (l->moved)
+			l->moved(l->context);
+}
+
+static void note_link(struct interface *interface, const struct nlmsghdr *message)
+{
+	static const struct link gone = { .name = "" };
+	struct link link = parse_link(message);
+	bool ours = interface->name[0] && strcmp(link.name, interface->name) == 0;
+
+	/* A bridge tells of its ports in the same words with its own family. */
+	if (link.head.ifi_family != AF_UNSPEC)
+		return;
+	if (message->nlmsg_type == RTM_NEWLINK && ours)
+		take(interface, &link);
+	else if ((unsigned int)link.head.ifi_index == interface->index)
+		take(interface, &gone); /* deleted, moved to another namespace or renamed */
+}
+
+static int copy_link(const struct nlmsghdr *message, void *context)
+{
+	struct link *link = context;
+
+	*link = parse_link(message);
+	link->name = ""; /* was in the message */
 	return MNL_CB_OK;
 }
 
 static void read_link(struct interface *interface)
 {
 	struct nlmsghdr *message = netlink_begin(interface->netlink, RTM_GETLINK, 0);
-	struct ifinfomsg head = { 0 };
+	struct link link = { .name = "" };
 	int error;
 
 	if (!interface->name[0])
 		return;
 	mnl_nlmsg_put_extra_header(message, sizeof(struct ifinfomsg));
 	mnl_attr_put_strz(message, IFLA_IFNAME, interface->name);
-	error = netlink_query(interface->netlink, message, copy_head, &head);
+	error = netlink_query(interface->netlink, message, copy_link, &link);
 	if (error && error != -ENODEV) {
 		log_warning("interface %s can't be asked for: %s", interface->name, strerror(-error));
 		return;
 	}
-	set_state(interface, (unsigned int)head.ifi_index, is_usable(head.ifi_flags));
+	take(interface, &link);
 }
 
 static void on_message(void *context, const struct nlmsghdr *message)
@@ -214,6 +250,16 @@ const char *interface_name(const struct interface *interface)
 unsigned int interface_index(const struct interface *interface)
 {
 	return interface->started && interface->up ? interface->index : 0;
+}
+
+unsigned int interface_link(const struct interface *interface)
+{
+	return interface->index;
+}
+
+const struct mac *interface_mac(const struct interface *interface)
+{
+	return interface->has_mac ? &interface->mac : NULL;
 }
 
 bool interface_has_address(const struct interface *interface, int family)

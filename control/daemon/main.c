@@ -16,6 +16,7 @@
 
 #include "daemon.h"
 #include "forwarder_dataplane.h"
+#include "forwarder_xdp.h"
 #include "http.h"
 #include "log.h"
 #include "notify.h"
@@ -224,29 +225,46 @@ static int open_model(struct daemon *daemon, struct error *error)
 static int open_forwarders(struct daemon *daemon, struct error *error)
 {
 	struct forwarder_owner owner = publish_owner(daemon->publisher);
-	struct forwarder *forwarder = forwarder_dataplane_new(daemon->base, daemon->config, &owner);
+	struct forwarder *forwarder;
+	int result;
 
-	if (!forwarder)
-		return error_set(error, ENOMEM, "no memory");
-	publish_add(daemon->publisher, forwarder);
+	if (daemon->path.xdp) {
+		result = forwarder_xdp_new(daemon->base, daemon->config, daemon->ports, daemon->path.dataplane, &owner,
+			&forwarder, error);
+		if (result)
+			return result;
+		publish_add(daemon->publisher, forwarder);
+	}
+	if (daemon->path.dataplane) {
+		forwarder = forwarder_dataplane_new(daemon->base, daemon->config, &owner);
+		if (!forwarder)
+			return error_set(error, ENOMEM, "no memory");
+		publish_add(daemon->publisher, forwarder);
+	}
+	xdp_warn_of_others(daemon->config->xdp_pin, daemon->path.xdp ? daemon->config->interface : NULL);
 	return 0;
 }
 
 static int open_world(struct daemon *daemon, struct error *error)
 {
 	const struct config *config = daemon->config;
+	/* shunt-dataplane has one port, also where its sockets are above the XDP program. */
+	bool several = daemon->path.xdp && !daemon->path.dataplane;
+	int result;
 
 	daemon->netlink = netlink_open(daemon->base);
 	if (daemon->netlink)
-		daemon->interface = interface_open(daemon->netlink, config->kernel_interface);
-	if (daemon->interface)
-		daemon->routes = route_open(daemon->netlink, daemon->interface, daemon->model);
+		daemon->ports = ports_open(daemon->base, daemon->netlink, path_interface(&daemon->path, config),
+			several);
+	if (daemon->ports)
+		daemon->routes = route_open(daemon->netlink, daemon->ports, daemon->model);
 	if (daemon->routes)
-		daemon->neighbours = neighbour_open(daemon->base, daemon->netlink, daemon->interface, daemon->model);
+		daemon->neighbours = neighbour_open(daemon->base, daemon->netlink, daemon->ports, daemon->model);
 	if (daemon->neighbours)
 		daemon->publisher = publish_new(daemon->base, daemon->model, daemon->state, config);
-	if (daemon->publisher && open_forwarders(daemon, error))
-		return -ENOMEM;
+	result = daemon->publisher ? open_forwarders(daemon, error) : 0;
+	if (result)
+		return result;
 	if (daemon->publisher)
 		daemon->health = health_open(daemon->base, daemon->model, daemon->routes, daemon->neighbours,
 			daemon->publisher);
@@ -284,6 +302,8 @@ static int open_all(struct program *program, struct error *error)
 	if (result)
 		return result;
 	config = daemon->config;
+	/* Signals end the process as they do by default while it waits for shunt-dataplane. */
+	path_choose(config, PATH_WAIT_MS, &daemon->path);
 	daemon->base = new_base();
 	if (!daemon->base || add_signals(program) < 0)
 		return error_set(error, ENOMEM, "no memory");
@@ -295,7 +315,7 @@ static int open_all(struct program *program, struct error *error)
 		result = open_world(daemon, error);
 	if (result)
 		return result;
-	interface_start(daemon->interface);
+	ports_start(daemon->ports);
 	return daemon_watch_open(daemon) < 0 ? error_set(error, ENOMEM, "no memory") : 0;
 }
 
@@ -312,7 +332,7 @@ static void close_all(struct program *program)
 		publish_free(daemon->publisher);
 	neighbour_close(daemon->neighbours);
 	route_close(daemon->routes);
-	interface_close(daemon->interface);
+	ports_close(daemon->ports);
 	netlink_close(daemon->netlink);
 	free_event(program->watchdog);
 	free_event(program->reload);

@@ -272,6 +272,16 @@ void model_set_mac(struct model *model, struct backend *backend, const struct ma
 	changed(model, backend, before);
 }
 
+void model_set_port(struct model *model, struct backend *backend, uint16_t port)
+{
+	struct share before = share_of(backend);
+
+	if (backend->port == port)
+		return;
+	backend->port = port;
+	changed(model, backend, before);
+}
+
 void model_set_healthy(struct model *model, struct backend *backend, bool healthy)
 {
 	struct share before = share_of(backend);

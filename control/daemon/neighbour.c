@@ -32,6 +32,7 @@ struct neighbour {
 	struct neighbours *all;
 	struct addr address;
 	struct user *users;
+	uint32_t port;
 	struct event *timer;
 	unsigned int questions; /* since it was last usable */
 	uint16_t state;         /* the kernel's NUD_*, 0: it has no entry */
@@ -45,10 +46,10 @@ struct neighbour {
 struct neighbours {
 	struct event_base *base;
 	struct netlink *netlink;
-	struct interface *interface;
+	struct ports *ports;
 	struct model *model;
 	struct netlink_listener events;
-	struct interface_listener link;
+	struct ports_listener links;
 	struct model_listener changes;
 	struct sorted by_address; /* of struct neighbour */
 	bool overflow;            /* the kernel's table is full; logged */
@@ -94,13 +95,18 @@ static void note_overflow(struct neighbours *all, int error)
 		all->overflow = false;
 }
 
+static const struct interface *interface_of(const struct neighbour *n)
+{
+	return ports_interface(n->all->ports, n->port);
+}
+
 static struct nlmsghdr *begin(const struct neighbour *n, uint16_t type, uint16_t flags, uint8_t neighbour_flags)
 {
 	struct nlmsghdr *message = netlink_begin(n->all->netlink, type, flags);
 	struct ndmsg *head = mnl_nlmsg_put_extra_header(message, sizeof(*head));
 
 	head->ndm_family = (uint8_t)address_family(n->address);
-	head->ndm_ifindex = (int)interface_index(n->all->interface);
+	head->ndm_ifindex = (int)interface_index(interface_of(n));
 	head->ndm_flags = neighbour_flags;
 	netlink_put_addr(message, NDA_DST, n->address);
 	return message;
@@ -112,24 +118,12 @@ static void ask(struct neighbour *n)
 	struct neighbours *all = n->all;
 	int error;
 
-	if (!interface_index(all->interface))
+	if (!interface_index(interface_of(n)))
 		return;
 	error = netlink_request(all->netlink, begin(n, RTM_NEWNEIGH, NLM_F_CREATE, NTF_USE));
 	if (error && error != -ENOBUFS)
 		log_debug("a neighbour can't be asked for: %s", strerror(-error));
 	note_overflow(all, error);
-}
-
-static void on_timer(evutil_socket_t fd, short what, void *context)
-{
-	struct neighbour *n = context;
-
-	(void)fd;
-	(void)what;
-	ask(n);
-	n->questions++;
-	/* For a stale one this is the guard against a lost event, too. */
-	wake_after(n, patience_us(n));
 }
 
 static void learn(struct neighbour *n, const struct mac *mac)
@@ -166,10 +160,10 @@ static void note_failure(struct neighbour *n)
 	address_print(n->address, address);
 	if (n->mac_known)
 		log_warning("backend %s: no answer to neighbour requests on %s: keeping MAC %s, asking on", address,
-			interface_name(n->all->interface), address_print_mac(&n->mac, text));
+			interface_name(interface_of(n)), address_print_mac(&n->mac, text));
 	else
 		log_warning("backend %s: no answer to neighbour requests on %s: no MAC, asking on", address,
-			interface_name(n->all->interface));
+			interface_name(interface_of(n)));
 }
 
 static void note_answer(struct neighbour *n)
@@ -208,18 +202,17 @@ static void note_state(struct neighbour *n, uint16_t state, const struct mac *ma
 	}
 }
 
-/* Whether the message is of a neighbour we know on our interface. */
+/* The neighbour we know that the message is of, on the interface it is behind; else NULL. */
 static struct neighbour *parse(struct neighbours *all, const struct nlmsghdr *message, uint16_t *state,
 	struct mac *mac, bool *has_mac)
 {
 	const struct ndmsg *head = mnl_nlmsg_get_payload(message);
 	const struct nlattr *attribute;
 	bool has_address = false;
+	struct neighbour *n;
 	struct addr address;
 
-	if (message->nlmsg_len < mnl_nlmsg_size(sizeof(*head)))
-		return NULL;
-	if ((unsigned int)head->ndm_ifindex != interface_index(all->interface) || (head->ndm_flags & NTF_PROXY))
+	if (message->nlmsg_len < mnl_nlmsg_size(sizeof(*head)) || (head->ndm_flags & NTF_PROXY))
 		return NULL;
 	*state = message->nlmsg_type == RTM_DELNEIGH ? 0 : head->ndm_state;
 	*has_mac = false;
@@ -232,7 +225,8 @@ static struct neighbour *parse(struct neighbours *all, const struct nlmsghdr *me
 			*has_mac = true;
 		}
 	}
-	return has_address ? find(all, address) : NULL;
+	n = has_address ? find(all, address) : NULL;
+	return n && (unsigned int)head->ndm_ifindex == interface_index(interface_of(n)) ? n : NULL;
 }
 
 static void on_message(void *context, const struct nlmsghdr *message)
@@ -266,33 +260,36 @@ static int note_dumped(const struct nlmsghdr *message, void *context)
 	return MNL_CB_OK;
 }
 
-static int dump(struct neighbours *all, int family)
+static int dump(struct neighbours *all, uint32_t port, int family)
 {
 	struct nlmsghdr *message = netlink_begin(all->netlink, RTM_GETNEIGH, NLM_F_DUMP);
 	struct ndmsg *head = mnl_nlmsg_put_extra_header(message, sizeof(*head));
 
 	head->ndm_family = (uint8_t)family;
-	mnl_attr_put_u32(message, NDA_IFINDEX, interface_index(all->interface));
+	mnl_attr_put_u32(message, NDA_IFINDEX, interface_index(ports_interface(all->ports, port)));
 	return netlink_query(all->netlink, message, note_dumped, all);
 }
 
-/* Look at the kernel's whole table and ask, spread over time, for what is not in it. */
-static void look(struct neighbours *all)
+/* Look at the kernel's whole table of a port and ask, spread over time, for what is not in it. */
+static void look(struct neighbours *all, uint32_t port)
 {
 	struct sorted *list = &all->by_address;
+	size_t n_behind = 0;
 	int error;
 
 	for (size_t i = 0; i < list->n; i++)
 		((struct neighbour *)list->item[i])->dumped = 0;
-	error = dump(all, AF_INET);
+	error = dump(all, port, AF_INET);
 	if (!error)
-		error = dump(all, AF_INET6);
+		error = dump(all, port, AF_INET6);
 	if (error)
 		log_warning("the neighbour table can't be read: %s", strerror(-error));
 	for (size_t i = 0; i < list->n; i++) {
 		struct neighbour *n = list->item[i];
 
-		note_state(n, n->dumped, n->dumped & NUD_USABLE ? &n->dumped_mac : NULL, i * ASK_SPACING_US);
+		if (n->port == port)
+			note_state(n, n->dumped, n->dumped & NUD_USABLE ? &n->dumped_mac : NULL,
+				n_behind++ * ASK_SPACING_US);
 	}
 }
 
@@ -300,30 +297,35 @@ static void on_lost(void *context)
 {
 	struct neighbours *all = context;
 
-	if (interface_index(all->interface))
-		look(all);
+	for (uint32_t port = 0; port < ports_count(all->ports); port++)
+		if (interface_index(ports_interface(all->ports, port)))
+			look(all, port);
 }
 
-static void on_up(void *context)
+static void on_up(void *context, uint32_t port)
 {
 	struct neighbours *all = context;
 
 	for (size_t i = 0; i < all->by_address.n; i++) {
 		struct neighbour *n = all->by_address.item[i];
 
+		if (n->port != port)
+			continue;
 		n->questions = 0;
 		n->state = 0;
 	}
-	look(all);
+	look(all, port);
 }
 
-static void on_down(void *context)
+static void on_down(void *context, uint32_t port)
 {
 	struct neighbours *all = context;
 
 	for (size_t i = 0; i < all->by_address.n; i++) {
 		struct neighbour *n = all->by_address.item[i];
 
+		if (n->port != port)
+			continue;
 		n->state = 0;
 		event_del(n->timer);
 	}
@@ -335,6 +337,52 @@ static void look_for(struct neighbour *n)
 	n->dumped = 0;
 	netlink_query(n->all->netlink, begin(n, RTM_GETNEIGH, 0, 0), note_dumped, n->all);
 	note_state(n, n->dumped, n->dumped & NUD_USABLE ? &n->dumped_mac : NULL, 0);
+}
+
+/* Whether the routes have it behind another port now; then it is looked for there. */
+static bool move(struct neighbour *n)
+{
+	uint32_t port = ports_of(n->all->ports, n->address);
+
+	if (port == n->port)
+		return false;
+	n->port = port;
+	n->questions = 0;
+	n->state = 0;
+	event_del(n->timer);
+	for (struct user *u = n->users; u; u = u->next)
+		model_set_port(n->all->model, u->backend, (uint16_t)port);
+	if (interface_index(interface_of(n)))
+		look_for(n);
+	return true;
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *context)
+{
+	struct neighbour *n = context;
+
+	(void)fd;
+	(void)what;
+	/* Who does not answer may have been moved behind another port by a route nobody told of. */
+	if (n->questions && move(n))
+		return;
+	ask(n);
+	n->questions++;
+	/* For a stale one this is the guard against a lost event, too. */
+	wake_after(n, patience_us(n));
+}
+
+/* Links or addresses have changed. */
+static void on_routes(void *context)
+{
+	struct neighbours *all = context;
+
+	for (size_t i = 0; i < all->by_address.n; i++)
+		move(all->by_address.item[i]);
+	for (struct pool *p = model_pools(all->model); p; p = p->next)
+		for (struct backend *b = p->backends; b; b = b->next)
+			if (b->mac_pinned)
+				model_set_port(all->model, b, (uint16_t)ports_of(all->ports, b->address));
 }
 
 static struct neighbour *find_or_make(struct neighbours *all, struct addr address)
@@ -349,6 +397,7 @@ static struct neighbour *find_or_make(struct neighbours *all, struct addr addres
 		return NULL;
 	n->all = all;
 	n->address = address;
+	n->port = ports_of(all->ports, address);
 	n->timer = evtimer_new(all->base, on_timer, n);
 	if (!n->timer || sorted_insert(&all->by_address, position, n) < 0) {
 		if (n->timer)
@@ -376,6 +425,7 @@ static void follow(struct neighbours *all, struct backend *backend)
 	user->next = n->users;
 	n->users = user;
 	backend->neighbour = user;
+	model_set_port(all->model, backend, (uint16_t)n->port);
 	if (n->mac_known) {
 		model_set_mac(all->model, backend, &n->mac);
 	} else if (backend->mac_known) {
@@ -383,7 +433,7 @@ static void follow(struct neighbours *all, struct backend *backend)
 		n->mac_known = true;
 		n->mac = backend->mac;
 	}
-	if (!known && interface_index(all->interface))
+	if (!known && interface_index(interface_of(n)))
 		look_for(n);
 }
 
@@ -418,9 +468,10 @@ static void on_backend(void *context, struct backend *backend)
 {
 	struct neighbours *all = context;
 
-	if (backend->mac_pinned)
+	if (backend->mac_pinned) {
 		unfollow(all, backend);
-	else if (!backend->neighbour)
+		model_set_port(all->model, backend, (uint16_t)ports_of(all->ports, backend->address));
+	} else if (!backend->neighbour)
 		follow(all, backend);
 }
 
@@ -429,7 +480,7 @@ static void on_backend_removed(void *context, struct backend *backend)
 	unfollow(context, backend);
 }
 
-struct neighbours *neighbour_open(struct event_base *base, struct netlink *netlink, struct interface *interface,
+struct neighbours *neighbour_open(struct event_base *base, struct netlink *netlink, struct ports *ports,
 	struct model *model)
 {
 	struct neighbours *all = calloc(1, sizeof(*all));
@@ -438,10 +489,10 @@ struct neighbours *neighbour_open(struct event_base *base, struct netlink *netli
 		return NULL;
 	all->base = base;
 	all->netlink = netlink;
-	all->interface = interface;
+	all->ports = ports;
 	all->model = model;
 	all->events = (struct netlink_listener){ .context = all, .message = on_message, .lost = on_lost };
-	all->link = (struct interface_listener){ .context = all, .up = on_up, .down = on_down };
+	all->links = (struct ports_listener){ .context = all, .up = on_up, .down = on_down, .routes = on_routes };
 	all->changes = (struct model_listener){
 		.context = all,
 		.backend_added = on_backend,
@@ -449,7 +500,7 @@ struct neighbours *neighbour_open(struct event_base *base, struct netlink *netli
 		.backend_removed = on_backend_removed,
 	};
 	netlink_listen(netlink, &all->events);
-	interface_listen(interface, &all->link);
+	ports_listen(ports, &all->links);
 	for (struct pool *p = model_pools(model); p; p = p->next)
 		for (struct backend *b = p->backends; b; b = b->next)
 			on_backend(all, b);
@@ -483,7 +534,7 @@ void neighbour_doubt(struct neighbours *all, const struct backend *backend)
 	struct user *user = backend->neighbour;
 	struct neighbour *n = user ? user->neighbour : NULL;
 
-	if (!n || !interface_index(all->interface) || !(n->state & NUD_USABLE) ||
+	if (!n || !interface_index(interface_of(n)) || !(n->state & NUD_USABLE) ||
 		(n->state & (NUD_PERMANENT | NUD_NOARP)))
 		return;
 	if (netlink_request(all->netlink, begin(n, RTM_DELNEIGH, 0, 0)) == 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Backends' MACs out of the kernel's neighbour table on the kernel interface. The kernel is asked to
+ * Which port each backend is behind (ports.h), and its MAC out of the kernel's neighbour table there. The kernel is
+ * asked to
  * resolve every backend that has no pinned MAC, entries are used again before they go stale, and a MAC
  * once known is kept while nothing better is: a frame to the last known place beats a black hole.
  */
@@ -10,17 +11,17 @@
 #include <event2/event.h>
 #include <jansson.h>
 
-#include "interface.h"
 #include "model.h"
 #include "netlink.h"
+#include "ports.h"
 
 struct neighbours;
 
 /*
- * Follow the backends the model has and will have. All are the caller's and outlive it; interface_start()
+ * Follow the backends the model has and will have. All are the caller's and outlive it; ports_start()
  * comes after. NULL: no memory.
  */
-struct neighbours *neighbour_open(struct event_base *base, struct netlink *netlink, struct interface *interface,
+struct neighbours *neighbour_open(struct event_base *base, struct netlink *netlink, struct ports *ports,
 	struct model *model);
 /* The model may still be there, but must tell of no more changes. */
 void neighbour_close(struct neighbours *neighbours);

@@ -14,18 +14,20 @@
 
 #include "address.h"
 #include "log.h"
+#include "way.h"
 
 #define VIPS_LOOKED_AT 256 /* for warnings: routes asked for in one go, at most */
 
 /* One backend's: where its packets go, and whether rule and route were put in place. */
 struct way_out {
 	struct addr gateway; /* all zero: not wanted */
+	uint32_t port;       /* that it is behind */
 	bool installed;
 };
 
 struct routes {
 	struct netlink *netlink;
-	struct interface *interface;
+	const struct ports *ports;
 	struct model *model;
 	uint32_t wanted_v4, wanted_v6;
 	bool frame_v4, frame_v6; /* install_frame() was done */
@@ -164,7 +166,7 @@ static int install(struct routes *routes, uint32_t id)
 {
 	struct way_out *way_out = &routes->way_out[id];
 	int family = address_family(way_out->gateway);
-	unsigned int oif = interface_index(routes->interface);
+	unsigned int oif = interface_index(ports_interface(routes->ports, way_out->port));
 	struct rule rule = backend_rule(id);
 	int error;
 
@@ -214,72 +216,34 @@ void route_drop(struct routes *routes, const struct backend *backend)
 		remove_frame(routes, family);
 }
 
-/* What the kernel says of where a packet would go. */
-struct way {
-	struct addr gateway;
-	bool has_gateway;
-	unsigned int oif;
-	uint8_t type; /* RTN_* */
-};
-
-static int note_way(const struct nlmsghdr *message, void *context)
+static bool leads_to(const struct way *way, struct addr gateway, unsigned int oif)
 {
-	const struct rtmsg *head = mnl_nlmsg_get_payload(message);
-	const struct nlattr *attribute;
-	struct way *way = context;
-
-	if (message->nlmsg_type != RTM_NEWROUTE)
-		return MNL_CB_OK;
-	way->type = head->rtm_type;
-	mnl_attr_for_each(attribute, message, sizeof(*head)) {
-		if (mnl_attr_get_type(attribute) == RTA_GATEWAY)
-			way->has_gateway = netlink_get_addr(attribute, head->rtm_family, &way->gateway);
-		if (mnl_attr_get_type(attribute) == RTA_OIF && mnl_attr_validate(attribute, MNL_TYPE_U32) >= 0)
-			way->oif = mnl_attr_get_u32(attribute);
-	}
-	return MNL_CB_OK;
-}
-
-/* mark 0: none. */
-static int ask_way(struct routes *routes, struct addr destination, uint32_t mark, struct way *way)
-{
-	struct nlmsghdr *message = netlink_begin(routes->netlink, RTM_GETROUTE, 0);
-	struct rtmsg *head = mnl_nlmsg_put_extra_header(message, sizeof(*head));
-
-	memset(way, 0, sizeof(*way));
-	head->rtm_family = (uint8_t)address_family(destination);
-	head->rtm_dst_len = addr_is_ipv4(destination) ? 32 : 128;
-	netlink_put_addr(message, RTA_DST, destination);
-	if (mark)
-		mnl_attr_put_u32(message, RTA_MARK, mark);
-	return netlink_query(routes->netlink, message, note_way, way);
-}
-
-static bool leads_to(const struct routes *routes, const struct way *way, struct addr gateway)
-{
-	return way->has_gateway && addr_equal(way->gateway, gateway) && way->oif == interface_index(routes->interface);
+	return way->has_gateway && addr_equal(way->gateway, gateway) && way->oif == oif;
 }
 
 bool route_ready(struct routes *routes, const struct backend *backend, struct addr destination, const char **why)
 {
-	const struct way_out *way_out = &routes->way_out[backend->id];
+	const struct interface *interface = ports_interface(routes->ports, backend->port);
+	struct way_out *way_out = &routes->way_out[backend->id];
+	unsigned int oif = interface_index(interface);
 	struct addr gateway = way_out->gateway;
 	int error = -ENOENT;
 	struct way way;
 
 	*why = "";
-	if (!interface_index(routes->interface)) {
+	way_out->port = backend->port;
+	if (!oif) {
 		*why = "the kernel interface is not there or not up";
 		return false;
 	}
 	if (way_out->installed)
-		error = ask_way(routes, destination, route_mark(backend), &way);
-	if (!error && leads_to(routes, &way, gateway))
+		error = way_ask(routes->netlink, destination, route_mark(backend), &way);
+	if (!error && leads_to(&way, gateway, oif))
 		return true;
 	error = install(routes, backend->id);
 	if (!error)
-		error = ask_way(routes, destination, route_mark(backend), &way);
-	if (!error && leads_to(routes, &way, gateway))
+		error = way_ask(routes->netlink, destination, route_mark(backend), &way);
+	if (!error && leads_to(&way, gateway, oif))
 		return true;
 	if (!error && way.type == RTN_LOCAL) {
 		*why = "the VIP is an address of this host";
@@ -287,7 +251,7 @@ bool route_ready(struct routes *routes, const struct backend *backend, struct ad
 	}
 	if (error)
 		snprintf(routes->why, sizeof(routes->why), "no route to the backend on %s: %s",
-			interface_name(routes->interface), strerror(-error));
+			interface_name(interface), strerror(-error));
 	*why = error ? routes->why : "another routing rule takes packets with the check's mark";
 	return false;
 }
@@ -401,7 +365,7 @@ static size_t sweep(struct routes *routes, int family)
 	return delete_found(routes, &rules, RTM_DELRULE) + delete_found(routes, &ways, RTM_DELROUTE);
 }
 
-struct routes *route_open(struct netlink *netlink, struct interface *interface, struct model *model)
+struct routes *route_open(struct netlink *netlink, const struct ports *ports, struct model *model)
 {
 	struct routes *routes = calloc(1, sizeof(*routes));
 	size_t left;
@@ -409,7 +373,7 @@ struct routes *route_open(struct netlink *netlink, struct interface *interface, 
 	if (!routes)
 		return NULL;
 	routes->netlink = netlink;
-	routes->interface = interface;
+	routes->ports = ports;
 	routes->model = model;
 	left = sweep(routes, AF_INET) + sweep(routes, AF_INET6);
 	if (left)
@@ -442,13 +406,13 @@ static int rp_filter_of(const char *interface)
 	return value;
 }
 
-/* What the kernel would do to a packet from this VIP that comes in on the kernel interface, or NULL: nothing. */
-static json_t *vip_warning(struct routes *routes, struct addr address, int rp_filter)
+/* What the kernel would do to a packet from this VIP that comes in on the interface, or NULL: nothing. */
+static json_t *vip_warning(struct routes *routes, const struct interface *interface, struct addr address, int rp_filter)
 {
-	const char *name = interface_name(routes->interface);
+	const char *name = interface_name(interface);
 	char text[ADDRESS_TEXT];
 	struct way way;
-	int error = ask_way(routes, address, 0, &way);
+	int error = way_ask(routes->netlink, address, 0, &way);
 
 	address_print(address, text);
 	if (!error && way.type == RTN_LOCAL)
@@ -456,7 +420,7 @@ static json_t *vip_warning(struct routes *routes, struct addr address, int rp_fi
 				    "leave the host", text);
 	if (!addr_is_ipv4(address) || rp_filter == 0)
 		return NULL;
-	if (rp_filter == 1 && !error && way.type == RTN_UNICAST && way.oif == interface_index(routes->interface))
+	if (rp_filter == 1 && !error && way.type == RTN_UNICAST && way.oif == interface_index(interface))
 		return NULL;
 	if (rp_filter == 2 && !error && way.type == RTN_UNICAST)
 		return NULL;
@@ -465,30 +429,36 @@ static json_t *vip_warning(struct routes *routes, struct addr address, int rp_fi
 		name, rp_filter, text, name);
 }
 
-static void warn_of_address(const struct routes *routes, json_t *warnings, int family, uint32_t wanted)
+/* What checks would come through an interface. */
+struct wanted {
+	bool v4, v6;
+};
+
+static void count_wanted(const struct routes *routes, struct wanted *wanted)
 {
-	if (wanted && !interface_has_address(routes->interface, family))
-		json_array_append_new(warnings,
-			json_sprintf("%s has no %s address: checks have no source address of this network",
-				interface_name(routes->interface), address_family_name(family)));
+	for (struct pool *p = model_pools(routes->model); p; p = p->next) {
+		for (struct backend *b = p->backends; b; b = b->next) {
+			if (!is_wanted(routes, b->id))
+				continue;
+			wanted[b->port].v4 |= addr_is_ipv4(b->address);
+			wanted[b->port].v6 |= !addr_is_ipv4(b->address);
+		}
+	}
 }
 
-void route_warnings(struct routes *routes, json_t *warnings)
+static void warn_of_address(const struct interface *interface, json_t *warnings, int family)
 {
-	struct addr last = { 0, 0 };
-	int all, rp_filter, asked = 0;
-
-	if (!interface_index(routes->interface)) {
+	if (!interface_has_address(interface, family))
 		json_array_append_new(warnings,
-			interface_name(routes->interface)[0] ?
-				json_sprintf("interface %s is not there or not up", interface_name(routes->interface)) :
-				json_string("there is no dpdk.kernel_interface: no neighbours, no checks by way of the VIP"));
-		return;
-	}
-	warn_of_address(routes, warnings, AF_INET, routes->wanted_v4);
-	warn_of_address(routes, warnings, AF_INET6, routes->wanted_v6);
-	all = rp_filter_of("all");
-	rp_filter = rp_filter_of(interface_name(routes->interface));
+			json_sprintf("%s has no %s address: checks have no source address of this network",
+				interface_name(interface), address_family_name(family)));
+}
+
+static void warn_of_vips(struct routes *routes, const struct interface *interface, json_t *warnings)
+{
+	int all = rp_filter_of("all"), rp_filter = rp_filter_of(interface_name(interface)), asked = 0;
+	struct addr last = { 0, 0 };
+
 	rp_filter = all > rp_filter ? all : rp_filter;
 	for (struct vip *v = model_vips(routes->model); v && asked < VIPS_LOOKED_AT; v = v->next) {
 		const struct check *check = &v->pool->check;
@@ -498,8 +468,34 @@ void route_warnings(struct routes *routes, json_t *warnings)
 			continue;
 		last = v->address;
 		asked++;
-		warning = vip_warning(routes, v->address, rp_filter);
+		warning = vip_warning(routes, interface, v->address, rp_filter);
 		if (warning)
 			json_array_append_new(warnings, warning);
 	}
+}
+
+static void warn_of_port(struct routes *routes, const struct interface *interface, const struct wanted *wanted,
+	json_t *warnings)
+{
+	if (!interface_index(interface)) {
+		json_array_append_new(warnings, interface_name(interface)[0] ?
+			json_sprintf("interface %s is not there or not up", interface_name(interface)) :
+			json_string("there is no dpdk.kernel_interface: no neighbours, no checks by way of the VIP"));
+		return;
+	}
+	if (wanted->v4)
+		warn_of_address(interface, warnings, AF_INET);
+	if (wanted->v6)
+		warn_of_address(interface, warnings, AF_INET6);
+	warn_of_vips(routes, interface, warnings);
+}
+
+void route_warnings(struct routes *routes, json_t *warnings)
+{
+	struct wanted wanted[SNAPSHOT_MAX_PORTS] = { { false, false } };
+
+	count_wanted(routes, wanted);
+	for (uint32_t i = 0; i < ports_count(routes->ports); i++)
+		if (i == 0 || wanted[i].v4 || wanted[i].v6)
+			warn_of_port(routes, ports_interface(routes->ports, i), &wanted[i], warnings);
 }

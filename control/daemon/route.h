@@ -2,7 +2,7 @@
 /*
  * Rules and routes that send a check to a VIP through one chosen backend, as the dataplane sends a
  * client's packet: packets that bear the backend's mark find a table whose only route leads to that
- * backend, on-link on the kernel interface. One thread.
+ * backend, on-link on the interface of its port. One thread.
  *
  * All are marked with protocol 83, so that those of a shuntd that was killed are found and removed. A
  * packet with a mark whose table is empty (the interface is down) is refused and never follows the host's
@@ -14,9 +14,9 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include "interface.h"
 #include "model.h"
 #include "netlink.h"
+#include "ports.h"
 
 #define ROUTE_PROTOCOL 83          /* rtm_protocol and FRA_PROTOCOL of all that is ours */
 #define ROUTE_MARK 0x53480000u     /* | backend id */
@@ -27,7 +27,7 @@
 struct routes;
 
 /* Removes what an earlier shuntd left. All are the caller's and outlive it. NULL: no memory. */
-struct routes *route_open(struct netlink *netlink, struct interface *interface, struct model *model);
+struct routes *route_open(struct netlink *netlink, const struct ports *ports, struct model *model);
 /* Removes every rule and route. */
 void route_close(struct routes *routes);
 

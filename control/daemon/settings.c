@@ -17,7 +17,6 @@
 	.seconds = true, IN(config, timeout_s[state])
 
 static const char *const paths[] = { "auto", "dpdk", "xdp", NULL };
-static const char *const later_paths[] = { "xdp", NULL };
 static const char *const idles[] = { "poll", "sleep", NULL };
 static const char *const modes[] = { "auto", "native", "generic", NULL };
 static const char *const schedulers[] = { "maglev", "source-hash", "round-robin", "least-flows", NULL };
@@ -27,16 +26,19 @@ static const char *const vias[] = { "vip", "backend", NULL };
 
 const struct setting settings[] = {
 	{ "path", SETTING_CHOICE, "auto",
-		"which forwarder carries the traffic; auto: dpdk where dpdk.port is given", .choices = paths,
-		.later = later_paths, .noun = "path", .applies = APPLIES_AT_RESTART, IN(config, path) },
-	{ "interface", SETTING_INTERFACE, NULL, "the NIC of the XDP path; unused on the DPDK path", .min = 1,
+		"which forwarder carries the traffic; auto: dpdk where dpdk.port is given, else xdp; where both dpdk.port and "
+		"interface are, dpdk if shunt-dataplane answers within five seconds of shuntd's start, else xdp",
+		.choices = paths, .noun = "path", .applies = APPLIES_AT_RESTART, IN(config, path) },
+	{ "interface", SETTING_INTERFACE, NULL,
+		"the NIC of the XDP path, with the host's own address; unused on the DPDK path", .min = 1,
 		.applies = APPLIES_AT_RESTART, IN(config, interface) },
 
 	{ "dpdk", SETTING_GROUP, NULL, "the DPDK path; shunt-dataplane reads this group and no other" },
 	{ "dpdk.port", SETTING_TEXT, NULL,
-		"a PCI address, or a DPDK virtual device such as \"net_tap0,iface=wire0\"", .min = 1, .max = 255,
-		.required = true, .applies = APPLIES_AT_DATAPLANE_RESTART, IN(config, dpdk_port) },
-	{ "dpdk.cores", SETTING_CORES, NULL, "CPUs that forward, one worker each", .required = true,
+		"a PCI address, a DPDK virtual device such as \"net_tap0,iface=wire0\", or \"af_xdp:\" and the name of "
+		"interface: sockets above the XDP program, which forwards alone while shunt-dataplane is away",
+		.min = 1, .max = 255, .applies = APPLIES_AT_DATAPLANE_RESTART, IN(config, dpdk_port) },
+	{ "dpdk.cores", SETTING_CORES, NULL, "CPUs that forward, one worker each; to be given with dpdk.port",
 		.applies = APPLIES_AT_DATAPLANE_RESTART, IN(config, dpdk_cores) },
 	{ "dpdk.kernel_interface", SETTING_INTERFACE, "shunt0", "where the kernel sees all that is not for a VIP",
 		.applies = APPLIES_AT_BOTH_RESTARTS, IN(config, kernel_interface) },
@@ -57,8 +59,13 @@ const struct setting settings[] = {
 		.max = 16384, .applies = APPLIES_AT_DATAPLANE_RESTART, IN(config, dpdk_mbuf_size) },
 
 	{ "xdp", SETTING_GROUP, NULL, "the XDP path" },
-	{ "xdp.mode", SETTING_CHOICE, "auto", "auto: native, else generic", .choices = modes, .noun = "mode",
-		.applies = APPLIES_AT_RESTART, IN(config, xdp_mode) },
+	{ "xdp.mode", SETTING_CHOICE, "auto",
+		"native: in the driver; generic: after it, at a fraction of the speed; auto: native, and generic where the "
+		"driver can't",
+		.choices = modes, .noun = "mode", .applies = APPLIES_AT_RESTART, IN(config, xdp_mode) },
+	{ "xdp.pin", SETTING_PATH, "/sys/fs/bpf/shunt",
+		"folder on a BPF file system in which program and tables outlive shuntd", .max = 255,
+		.applies = APPLIES_AT_BOTH_RESTARTS, IN(config, xdp_pin) },
 
 	{ "flow_table", SETTING_GROUP, NULL, "which backend a connection is on" },
 	{ "flow_table.capacity", SETTING_NUMBER, "1000000",

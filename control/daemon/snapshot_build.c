@@ -240,12 +240,14 @@ static __u8 backend_flags(const struct backend *b)
 	return flags | BACKEND_VALID | (b->healthy && !b->removed ? BACKEND_UP : 0);
 }
 
-static void fill_backends(struct model *model, struct snapshot_backend *backends, const struct mac *source)
+static void fill_backends(struct model *model, struct snapshot_backend *backends,
+	const struct snapshot_inputs *inputs)
 {
 	for (const struct pool *pool = model_pools(model); pool; pool = pool->next)
 		for (const struct backend *b = pool->backends; b; b = b->next)
-			backends[b->id] = (struct snapshot_backend){ .dst = b->mac, .src = *source, .port = 0,
-				.pool = pool->id, .weight = b->weight, .flags = backend_flags(b) };
+			backends[b->id] = (struct snapshot_backend){ .dst = b->mac,
+				.src = inputs->port_mac[b->port], .port = b->port, .pool = pool->id,
+				.weight = b->weight, .flags = backend_flags(b) };
 }
 
 static void fill_header(struct snapshot_header *h, const struct layout *l, const struct snapshot_inputs *inputs,
@@ -285,7 +287,7 @@ static void fill(struct model *model, const struct snapshot_inputs *inputs, cons
 	if (l->n_pools)
 		memcpy(block + l->pools_off, pools, l->n_pools * sizeof(*pools));
 	memcpy(block + l->vips_off, vips, l->vip_index_size * sizeof(*vips));
-	fill_backends(model, (struct snapshot_backend *)(block + l->backends_off), &inputs->port_mac[0]);
+	fill_backends(model, (struct snapshot_backend *)(block + l->backends_off), inputs);
 	for (const struct pool *pool = model_pools(model); pool; pool = pool->next)
 		if (slots_of(pool))
 			memcpy(slots + pools[pool->id].slot_first, pool->slots, pool->n_slots * sizeof(*slots));

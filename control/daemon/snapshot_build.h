@@ -19,7 +19,7 @@ struct snapshot_inputs {
 	uint64_t hash_key[2];
 	uint64_t flow_capacity;
 	uint32_t timeout_s[FLOW_STATE_COUNT];
-	uint32_t n_ports; /* 1..SNAPSHOT_MAX_PORTS */
+	uint32_t n_ports; /* 1..SNAPSHOT_MAX_PORTS: above every backend's port */
 	struct mac port_mac[SNAPSHOT_MAX_PORTS];
 };
 
@@ -35,7 +35,7 @@ void snapshot_builder_free(struct snapshot_builder *builder);
 
 /*
  * Build, check with snapshot_check() and seal. 0 and *block, to be given back with snapshot_block_close(); or
- * -errno and a line in *error. Frames leave by port 0.
+ * -errno and a line in *error.
  */
 int snapshot_build(struct snapshot_builder *builder, struct model *model, const struct snapshot_inputs *inputs,
 	struct snapshot_block *block, struct error *error);

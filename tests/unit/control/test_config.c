@@ -49,16 +49,26 @@ static void expect(const struct refusal *r)
 }
 
 static const struct refusal scalars[] = {
-	{ "", "shunt.conf: dpdk.port: is missing: the port to drive, a PCI address or a DPDK virtual device (the XDP "
-	      "path, which needs none, is not in this version)" },
-	{ "dpdk: { cores = \"1\"; };", "shunt.conf:1: dpdk.port: is missing: a string of 1 to 255 characters (a PCI "
-	      "address, or a DPDK virtual device such as \"net_tap0,iface=wire0\")" },
-	{ "dpdk:\n{\n  port = \"x\";\n};", "shunt.conf:1: dpdk.cores: is missing: a list of CPU numbers, as a string such "
+	{ "", "shunt.conf: interface: is missing: the NIC for the XDP path; or dpdk.port, for the DPDK path" },
+	{ "dpdk: { cores = \"1\"; };",
+		"shunt.conf: interface: is missing: the NIC for the XDP path; or dpdk.port, for the DPDK path" },
+	{ "interface = \"eth0\"; path = \"dpdk\";", "shunt.conf: dpdk.port: is missing: the port to drive, a PCI address "
+		"or a DPDK virtual device, as path is \"dpdk\"" },
+	{ DPDK "path = \"xdp\";", "shunt.conf: interface: is missing: the NIC that the XDP program is to be attached to, "
+		"as path is \"xdp\"" },
+	{ "dpdk:\n{\n  port = \"x\";\n};", "shunt.conf: dpdk.cores: is missing: a list of CPU numbers, as a string such "
 	      "as \"2-3\" or \"2,4\" (CPUs that forward, one worker each)" },
-	{ DPDK "path = \"xdp\";", "shunt.conf:2: path: path \"xdp\" is not in this version: \"auto\" or \"dpdk\"" },
-	{ DPDK "path = \"dpkd\";", "shunt.conf:2: path: \"dpkd\" is none of \"auto\", \"dpdk\"" },
-	{ DPDK "path = 1;", "shunt.conf:2: path: must be \"auto\" or \"dpdk\", not a number" },
-	{ DPDK "path = { };", "shunt.conf:2: path: must be \"auto\" or \"dpdk\", not a group" },
+	{ "dpdk: { port = \"af_xdp:eth0\"; cores = \"1\"; };",
+		"shunt.conf: interface: must be \"eth0\", as dpdk.port is sockets above the XDP program there" },
+	{ "interface = \"eth1\";\ndpdk: { port = \"af_xdp:eth0,copy\"; cores = \"1\"; };",
+		"shunt.conf: interface: must be \"eth0\", as dpdk.port is sockets above the XDP program there" },
+	{ DPDK "xdp: { mode = \"offload\"; };", "shunt.conf:2: xdp.mode: \"offload\" is none of \"auto\", \"native\", "
+		"\"generic\"" },
+	{ DPDK "xdp: { pin = \"shunt\"; };", "shunt.conf:2: xdp.pin: \"shunt\" is not an absolute path of at most 255 "
+		"characters, as a string" },
+	{ DPDK "path = \"dpkd\";", "shunt.conf:2: path: \"dpkd\" is none of \"auto\", \"dpdk\", \"xdp\"" },
+	{ DPDK "path = 1;", "shunt.conf:2: path: must be \"auto\", \"dpdk\" or \"xdp\", not a number" },
+	{ DPDK "path = { };", "shunt.conf:2: path: must be \"auto\", \"dpdk\" or \"xdp\", not a group" },
 	{ DPDK "flowtable: { };", "shunt.conf:2: flowtable: unknown setting: did you mean \"flow_table\"?" },
 	{ DPDK "bananas = true;", "shunt.conf:2: bananas: unknown setting; there is path, interface, dpdk, xdp, flow_table, "
 	      "control, pools, vips" },
@@ -286,6 +296,8 @@ static void defaults(void)
 	CU_ASSERT_PTR_NOT_NULL_FATAL(c);
 	CU_ASSERT_EQUAL(c->path, PATH_AUTO);
 	CU_ASSERT_PTR_NULL(c->interface);
+	CU_ASSERT_EQUAL(c->xdp_mode, XDP_MODE_AUTO);
+	CU_ASSERT_STRING_EQUAL(c->xdp_pin, "/sys/fs/bpf/shunt");
 	CU_ASSERT_STRING_EQUAL(c->dpdk_port, "net_null0");
 	CU_ASSERT_STRING_EQUAL(c->kernel_interface, "shunt0");
 	CU_ASSERT_STRING_EQUAL(c->dpdk_socket, "/run/shunt/dataplane.sock");
@@ -318,13 +330,32 @@ static void defaults(void)
 	config_free(c);
 }
 
+/* The XDP path wants an interface and nothing of the group dpdk. */
+static void without_dpdk(void)
+{
+	struct config *c = parse("interface = \"eth0\"; path = \"xdp\";");
+	char name[16];
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+	CU_ASSERT_PTR_NULL(c->dpdk_port);
+	CU_ASSERT_PTR_NULL(config_sockets_on(c, name));
+	config_free(c);
+	c = parse("interface = \"eth0\"; dpdk: { socket = \"/s\"; };");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+	config_free(c);
+	c = parse("interface = \"eth0\"; dpdk: { port = \"af_xdp:eth0,copy\"; cores = \"1\"; };");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+	CU_ASSERT_STRING_EQUAL(config_sockets_on(c, name), "eth0");
+	config_free(c);
+}
+
 static void everything_given(void)
 {
 	struct config *c = parse(
 		"path = \"dpdk\"; interface = \"eth0\";\n"
 		"dpdk = { port = \"0000:65:00.0\"; cores = \"2-3,8\"; kernel_interface = \"k0\"; eal_args = [ \"-a\", \"b\" ];\n"
 		"  socket = \"/s\"; run_dir = \"/r\"; idle = \"sleep\"; mbufs = 4096; mbuf_size = 512; };\n"
-		"xdp: { mode = \"native\"; };\n"
+		"xdp: { mode = \"native\"; pin = \"/p\"; };\n"
 		"flow_table: { capacity = 1024; hash_key = \"000102030405060708090a0b0c0d0e0F\";\n"
 		"  timeouts: { syn = \"4s\"; established = \"4h\"; fin = \"2m\"; reset = \"8s\"; udp = \"1m\"; }; };\n"
 		"control: { socket = \"/c\"; group = \"g\"; http = \"\"; state = \"/t\"; };\n"
@@ -343,6 +374,7 @@ static void everything_given(void)
 	CU_ASSERT_EQUAL(c->dpdk_idle, IDLE_SLEEP);
 	CU_ASSERT_EQUAL(c->dpdk_mbufs, 4096);
 	CU_ASSERT_EQUAL(c->xdp_mode, XDP_MODE_NATIVE);
+	CU_ASSERT_STRING_EQUAL(c->xdp_pin, "/p");
 	CU_ASSERT_TRUE(c->hash_key_given);
 	CU_ASSERT_EQUAL(c->hash_key[0], 0x0706050403020100);
 	CU_ASSERT_EQUAL(c->hash_key[1], 0x0f0e0d0c0b0a0908);
@@ -618,6 +650,7 @@ int main(void)
 {
 	static const struct unit_test tests[] = {
 		{ "defaults", defaults },
+		{ "without DPDK", without_dpdk },
 		{ "everything given", everything_given },
 		{ "wrong settings are named with file, line and remedy", wrong_scalars },
 		{ "wrong pools", wrong_pools },

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The publisher against a dataplane played by the test, on the same event loop: greeting, coalescing,
- * acknowledgement, refusal, silence, reconnection, malformed messages.
+ * acknowledgement, refusal, silence, reconnection, malformed messages. And with a second forwarder, which
+ * answers at once as XDP does.
  */
 #include "publish.h"
 
@@ -192,7 +193,6 @@ static void count_connect(void *context, struct forwarder *forwarder)
 {
 	connects++;
 	CU_ASSERT_PTR_NOT_NULL(forwarder->stats);
-	CU_ASSERT_PTR_NOT_NULL(publish_stats(publisher));
 }
 
 static void count_disconnect(void *context, struct forwarder *forwarder)
@@ -723,6 +723,219 @@ static void drained_is_what_is_known_to_be(void)
 	tear_down();
 }
 
+/* The other forwarder, the test's own: the main one, as by its kind it comes first. */
+struct other {
+	struct forwarder forwarder;
+	struct stats_header stats;
+	const char *refuse; /* with this reason */
+	unsigned int snapshots;
+	uint64_t last;
+	bool dead;
+};
+
+static struct other other;
+
+static uint32_t other_ports(const struct forwarder *forwarder, struct mac *mac)
+{
+	mac[0] = (struct mac){ { 2, 0, 0, 0, 0, 7 } };
+	return 1;
+}
+
+static enum forwarder_answer other_send(struct forwarder *forwarder, const struct snapshot_block *block,
+	uint64_t version, struct error *error)
+{
+	CU_ASSERT_EQUAL(((const struct snapshot_header *)block->data)->version, version);
+	other.snapshots++;
+	if (other.refuse) {
+		error_set(error, EBUSY, "%s", other.refuse);
+		return FORWARDER_REFUSES;
+	}
+	CU_ASSERT_TRUE(version > other.last);
+	other.last = version;
+	return FORWARDER_HAS_IT;
+}
+
+static bool other_worker(const struct forwarder *forwarder, uint32_t index, struct forwarder_worker *worker)
+{
+	return false;
+}
+
+static bool other_alive(const struct forwarder *forwarder)
+{
+	return !other.dead;
+}
+
+static const char *other_excuse(const struct forwarder *forwarder)
+{
+	return "eth0 is not there";
+}
+
+static void other_warnings(const struct forwarder *forwarder, json_t *warnings)
+{
+}
+
+static void other_reconfigure(struct forwarder *forwarder, const struct config *changed)
+{
+}
+
+static void other_free(struct forwarder *forwarder)
+{
+}
+
+static void other_up(void)
+{
+	other.forwarder.up = true;
+	other.forwarder.stats = &other.stats;
+	other.forwarder.owner.up(other.forwarder.owner.context, &other.forwarder);
+}
+
+static void other_down(void)
+{
+	other.forwarder.up = false;
+	other.forwarder.owner.down(other.forwarder.owner.context, &other.forwarder);
+	other.forwarder.stats = NULL;
+}
+
+static void add_other(void)
+{
+	static const struct forwarder_operations operations = { .free = other_free, .reconfigure = other_reconfigure,
+		.ports = other_ports, .send = other_send, .worker = other_worker, .alive = other_alive,
+		.excuse = other_excuse, .warnings = other_warnings };
+
+	other = (struct other){ .forwarder = { .does = &operations, .kind = FORWARDER_XDP,
+		.owner = publish_owner(publisher) } };
+	publish_add(publisher, &other.forwarder);
+	CU_ASSERT_PTR_EQUAL(publish_main(publisher), &other.forwarder);
+}
+
+/* Run the loop until a wait that begins now is over. */
+static struct outcome wait_for_change(void)
+{
+	static struct outcome outcome;
+
+	outcome = (struct outcome){ .done = false };
+	publish_wait(publisher, note_outcome, &outcome, 5000);
+	while (!outcome.done)
+		event_base_loop(base, EVLOOP_ONCE);
+	return outcome;
+}
+
+static void done_is_when_both_have_it(void)
+{
+	struct outcome outcome, waiting = { 0 };
+	unsigned int taken;
+
+	set_up();
+	add_other();
+	/* The main one alone is enough as long as the other is away. */
+	other_up();
+	outcome = wait_for_change();
+	CU_ASSERT_EQUAL(outcome.result, PUBLISH_DONE);
+	CU_ASSERT_EQUAL(other.last, outcome.version);
+	CU_ASSERT_TRUE(publish_alive(publisher));
+
+	/* It comes: both have the same from then on. */
+	dataplane_start();
+	RUN_UNTIL(dp.snapshots == 1);
+	RUN_UNTIL(publish_version(publisher) == dp.last);
+	CU_ASSERT_EQUAL(other.last, dp.last);
+	CU_ASSERT_EQUAL(((const struct snapshot_header *)publish_snapshot(publisher))->n_ports, 1);
+
+	/* Nothing is done before the second has said so. */
+	dp.silent = true;
+	set_weight(3);
+	publish_wait(publisher, note_outcome, &waiting, 5000);
+	taken = dp.snapshots;
+	RUN_UNTIL(dp.snapshots == taken + 1);
+	for (int i = 0; i < 20; i++)
+		event_base_loop(base, EVLOOP_NONBLOCK);
+	CU_ASSERT_FALSE(waiting.done);
+	CU_ASSERT_EQUAL(other.last, dp.last);
+	acknowledge(dp.last, NULL);
+	RUN_UNTIL(waiting.done);
+	CU_ASSERT_EQUAL(waiting.result, PUBLISH_DONE);
+
+	/* Or has gone: then the first is all there is. */
+	waiting = (struct outcome){ .done = false };
+	set_weight(4);
+	publish_wait(publisher, note_outcome, &waiting, 5000);
+	taken = dp.snapshots;
+	RUN_UNTIL(dp.snapshots == taken + 1);
+	dataplane_stop();
+	RUN_UNTIL(waiting.done);
+	CU_ASSERT_EQUAL(waiting.result, PUBLISH_DONE);
+	CU_ASSERT_EQUAL(publish_version(publisher), other.last);
+	CU_ASSERT_TRUE(publish_alive(publisher));
+	tear_down();
+}
+
+/* What the first refuses the second is not given; what the second refuses is no less refused. */
+static void either_may_refuse(void)
+{
+	struct outcome outcome;
+	unsigned int taken;
+	uint64_t version;
+
+	set_up();
+	add_other();
+	other_up();
+	dataplane_start();
+	RUN_UNTIL(dp.snapshots == 1);
+	RUN_UNTIL(publish_version(publisher) == dp.last);
+	version = publish_version(publisher);
+	taken = dp.snapshots;
+	other.refuse = "no room for its maps";
+	set_weight(3);
+	outcome = wait_for_change();
+	CU_ASSERT_EQUAL(outcome.result, PUBLISH_REFUSED);
+	CU_ASSERT_EQUAL(outcome.version, version);
+	CU_ASSERT_STRING_EQUAL(outcome.why, "no room for its maps; the change is kept and tried again");
+	CU_ASSERT_EQUAL(dp.snapshots, taken);
+	other.refuse = NULL;
+	dp.refuse = "no memory";
+	set_weight(4);
+	outcome = wait_for_change();
+	CU_ASSERT_EQUAL(outcome.result, PUBLISH_REFUSED);
+	CU_ASSERT_PTR_NOT_NULL(strstr(outcome.why, "shunt-dataplane refuses snapshot "));
+	CU_ASSERT_PTR_NOT_NULL(strstr(warning(), "no memory"));
+	dp.refuse = NULL;
+	set_weight(5);
+	CU_ASSERT_EQUAL(wait_for_change().result, PUBLISH_DONE);
+	CU_ASSERT_PTR_NULL(warning());
+	tear_down();
+}
+
+/* Without the main one nothing is published, and what was is not relied on. */
+static void nothing_without_the_main_one(void)
+{
+	struct outcome outcome = { 0 };
+
+	set_up();
+	add_other();
+	dataplane_start();
+	RUN_UNTIL(connects == 1);
+	publish_wait(publisher, note_outcome, &outcome, 100);
+	RUN_UNTIL(outcome.done);
+	CU_ASSERT_EQUAL(outcome.result, PUBLISH_TIMED_OUT);
+	CU_ASSERT_STRING_EQUAL(outcome.why, "eth0 is not there; the change is kept and will be applied");
+	CU_ASSERT_EQUAL(dp.snapshots, 0);
+	CU_ASSERT_FALSE(publish_alive(publisher));
+	CU_ASSERT_PTR_NULL(publish_stats(publisher));
+	other_up();
+	RUN_UNTIL(publish_version(publisher));
+	CU_ASSERT_EQUAL(dp.last, publish_version(publisher));
+	CU_ASSERT_PTR_EQUAL(publish_stats(publisher), &other.stats);
+	other.dead = true;
+	CU_ASSERT_FALSE(publish_alive(publisher));
+	other.dead = false;
+	other_down();
+	CU_ASSERT_EQUAL(publish_version(publisher), 0);
+	CU_ASSERT_PTR_NULL(publish_snapshot(publisher));
+	other_up();
+	RUN_UNTIL(publish_version(publisher));
+	tear_down();
+}
+
 int main(void)
 {
 	static const struct unit_test tests[] = {
@@ -739,6 +952,9 @@ int main(void)
 		{ "a reload may change the rest", a_reload_may_change_the_rest },
 		{ "a reload may change the socket", a_reload_may_change_the_socket },
 		{ "drained is what is known to be", drained_is_what_is_known_to_be },
+		{ "done is when both forwarders have it", done_is_when_both_have_it },
+		{ "either forwarder may refuse", either_may_refuse },
+		{ "nothing without the main forwarder", nothing_without_the_main_one },
 		{ NULL, NULL },
 	};
 

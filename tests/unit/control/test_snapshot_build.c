@@ -170,6 +170,34 @@ static void what_is_in_it(void)
 	model_free(m);
 }
 
+/* A frame leaves by the port its backend is behind, with that port's MAC. */
+static void several_ports(void)
+{
+	struct model *m = model_of(3, "maglev");
+	struct snapshot_builder *builder = snapshot_builder_new();
+	const struct backend *near = control_backend(m, "web", "10.1.0.1");
+	struct backend *far = control_backend(m, "web", "10.1.0.2");
+	struct snapshot_block block;
+	struct error error;
+
+	model_set_port(m, far, 1);
+	build(builder, m, &block);
+	CU_ASSERT_EQUAL(backend(&block, near->id)->port, 0);
+	CU_ASSERT_EQUAL(memcmp(&backend(&block, near->id)->src, &inputs.port_mac[0], 6), 0);
+	CU_ASSERT_EQUAL(backend(&block, far->id)->port, 1);
+	CU_ASSERT_EQUAL(memcmp(&backend(&block, far->id)->src, &inputs.port_mac[1], 6), 0);
+	CU_ASSERT_EQUAL(memcmp(&backend(&block, far->id)->dst, &far->mac, 6), 0);
+	CU_ASSERT_TRUE(share(&block, far->id) > 0.3); /* no less its share */
+	snapshot_block_close(&block);
+
+	/* One that nobody knows is no place to send anything. */
+	model_set_port(m, far, 2);
+	CU_ASSERT_EQUAL(snapshot_build(builder, m, &inputs, &block, &error), -EINVAL);
+	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "a backend's port is none"));
+	snapshot_builder_free(builder);
+	model_free(m);
+}
+
 static void an_empty_model(void)
 {
 	struct model *m = model_new();
@@ -405,6 +433,7 @@ int main(void)
 {
 	static const struct unit_test tests[] = {
 		{ "what is in it", what_is_in_it },
+		{ "several ports", several_ports },
 		{ "an empty model", an_empty_model },
 		{ "nobody can change it", nobody_can_change_it },
 		{ "wrong inputs are refused", wrong_inputs_are_refused },
