@@ -120,6 +120,11 @@ static const struct parameter save_arguments[] = {
 	{ "FILE", NULL, NULL, VALUE_FILE, 0, "where to; - for standard output" },
 	END,
 };
+static const struct parameter detach_arguments[] = {
+	{ "INTERFACE", NULL, "interface", VALUE_TEXT, PARAMETER_OPTIONAL,
+		"one of an earlier configuration; without it the one that shuntd forwards on" },
+	END,
+};
 static const struct parameter help_arguments[] = {
 	{ "COMMAND", NULL, NULL, VALUE_TEXT, PARAMETER_OPTIONAL | PARAMETER_REPEATED, "the command's words" },
 	END,
@@ -299,6 +304,18 @@ const struct command command_table[] = {
 		.details =
 			"The file is replaced whole or not at all.",
 		.run = save_run,
+	},
+	{
+		.words = { "detach" },
+		.arguments = detach_arguments,
+		.method = "detach",
+		.summary = "take the XDP program off the interface",
+		.details =
+			"Packets for VIPs then go to the kernel, which has no use for them. 'reload', or a restart of\n"
+			"shuntd, attaches it again, with its flows if it was a reload. Where shuntd does not run,\n"
+			"'shuntd --detach' does the same.",
+		.changes = true,
+		.print = print_detach,
 	},
 	{
 		.words = { "help" },

@@ -34,6 +34,16 @@ void print_reload(const struct invocation *invocation, const json_t *result)
 		print_change(invocation, result);
 }
 
+void print_detach(const struct invocation *invocation, const json_t *result)
+{
+	const char *interface = text_member(result, "interface", "?");
+
+	fputs(json_is_true(json_object_get(result, "detached")) ? "Done: no XDP program of shunt's is on " :
+		"Nothing to do: there was no XDP program of shunt's on ", stdout);
+	text_put(stdout, interface);
+	puts(".");
+}
+
 void print_check(const struct invocation *invocation, const json_t *result)
 {
 	text_put(stdout, text_member(invocation->params, "file", "?"));

@@ -11,6 +11,7 @@ void print_flows(const struct invocation *invocation, const json_t *result);
 void print_explain(const struct invocation *invocation, const json_t *result);
 void print_change(const struct invocation *invocation, const json_t *result); /* any command that only changes */
 void print_reload(const struct invocation *invocation, const json_t *result);
+void print_detach(const struct invocation *invocation, const json_t *result);
 void print_check(const struct invocation *invocation, const json_t *result);
 
 enum status counters_run(struct invocation *invocation, struct failure *failure);

@@ -136,11 +136,11 @@ static bool is_alive(const struct forwarder *forwarder)
 	return xdp_attached(((const struct xdp_forwarder *)forwarder)->xdp);
 }
 
-/* Settings of XDP are read at the start only. */
+/* Settings of XDP are read at the start only. A reload is also what ends a "detach". */
 static void reconfigure(struct forwarder *forwarder, const struct config *config)
 {
-	(void)forwarder;
 	(void)config;
+	xdp_resume(((struct xdp_forwarder *)forwarder)->xdp);
 }
 
 static const char *excuse(const struct forwarder *forwarder)

@@ -34,37 +34,47 @@ struct program {
 	struct event *stop[2];
 	struct event *reload;
 	struct event *watchdog;
+	bool detach;           /* only take the XDP program off, */
+	const char *interface; /* this one's; NULL: that of the configuration */
 };
 
 static void print_help(void)
 {
-	printf("Usage: shuntd [-c FILE]\n"
+	printf("Usage: shuntd [-c FILE] [--detach[=INTERFACE]]\n"
 	       "The control daemon of shunt: configuration, health checks, neighbours, and the operators' socket.\n\n"
 	       "  -c, --config FILE  configuration (default " CONFIG_PATH ")\n"
 	       "  -v, --verbose      log more\n"
+	       "      --detach[=INTERFACE]\n"
+	       "                     take the XDP program off the configured interface, or this one, and leave; for when\n"
+	       "                     no shuntd runs: one that does is asked with \"shuntctl detach\"\n"
 	       "  -h, --help         print this and leave\n"
 	       "  -V, --version      print the version and leave\n\n"
 	       "SIGHUP reads the configuration again, SIGTERM and SIGINT stop. See shuntd(8).\n");
 }
 
 /* 0 to go on; else the process is done, with *status. */
-static int read_arguments(int argc, char **argv, const char **path, enum exit_status *status)
+static int read_arguments(int argc, char **argv, struct program *program, enum exit_status *status)
 {
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "verbose", no_argument, NULL, 'v' },
+		{ "detach", optional_argument, NULL, 'd' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int option;
 
-	*path = CONFIG_PATH;
+	program->daemon.config_path = CONFIG_PATH;
 	*status = EXIT_DONE;
 	while ((option = getopt_long(argc, argv, "c:vhV", options, NULL)) != -1) {
 		switch (option) {
 		case 'c':
-			*path = optarg;
+			program->daemon.config_path = optarg;
+			break;
+		case 'd':
+			program->detach = true;
+			program->interface = optarg;
 			break;
 		case 'v':
 			log_level(LOG_DEBUG);
@@ -368,6 +378,33 @@ static void run(struct program *program)
 		log_error("%s", error.text);
 }
 
+/* "--detach": what is left of a shuntd that is gone. */
+static enum exit_status detach(const struct program *program)
+{
+	struct config *config = NULL;
+	struct xdp_options options;
+	struct error error;
+	bool found = false;
+	int result = config_load(program->daemon.config_path, &config, &error);
+
+	if (!result) {
+		options = (struct xdp_options){ .pin_dir = config->xdp_pin,
+			.interface = program->interface ? program->interface : config->interface };
+		if (options.interface)
+			result = xdp_detach(&options, &found, &error);
+		else
+			result = error_set(&error, EINVAL, "no interface is configured: --detach=INTERFACE names one");
+	}
+	if (result)
+		log_error("%s", error.text);
+	else
+		log_info("%s interface %s", found ? "XDP program taken off" : "no XDP program of shunt's is on",
+			options.interface);
+	if (config)
+		config_free(config);
+	return result ? EXIT_REFUSED : EXIT_DONE;
+}
+
 int main(int argc, char **argv)
 {
 	struct program program = { 0 };
@@ -376,8 +413,10 @@ int main(int argc, char **argv)
 	struct error error;
 
 	log_init("shuntd");
-	if (read_arguments(argc, argv, &program.daemon.config_path, &status) < 0)
+	if (read_arguments(argc, argv, &program, &status) < 0)
 		return status;
+	if (program.detach)
+		return detach(&program);
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	program.daemon.started_s = (uint64_t)now.tv_sec;
 	signal(SIGPIPE, SIG_IGN);

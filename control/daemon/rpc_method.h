@@ -134,6 +134,8 @@ enum rpc_outcome rpc_explain(struct rpc_call *call);
 enum rpc_outcome rpc_reload(struct rpc_call *call);
 enum rpc_outcome rpc_check(struct rpc_call *call);
 enum rpc_outcome rpc_save(struct rpc_call *call);
+/* rpc_detach.c */
+enum rpc_outcome rpc_detach(struct rpc_call *call);
 /* rpc_methods.c */
 enum rpc_outcome rpc_help(struct rpc_call *call);
 

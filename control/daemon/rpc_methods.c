@@ -62,6 +62,9 @@ const struct rpc_method rpc_methods[] = {
 	{ "check", RPC_CHANGE, { { "file", RPC_TEXT, REQUIRED, .help = "absolute path" } }, rpc_check,
 		"is this configuration file right" },
 	{ "save", RPC_READ, { { NULL } }, rpc_save, "the running set as a configuration file" },
+	{ "detach", RPC_CHANGE,
+		{ { "interface", RPC_TEXT, OPTIONAL, .help = "without it the one that shuntd forwards on" } }, rpc_detach,
+		"take the XDP program off an interface; reload attaches it again" },
 	{ "help", RPC_READ, { { NULL } }, rpc_help, "the methods and their parameters" },
 	{ NULL },
 };

@@ -345,6 +345,11 @@ bool xdp_native(const struct xdp *x)
 	return x->attached && x->attachment.native;
 }
 
+const char *xdp_interface(const struct xdp *x)
+{
+	return x->pins.interface;
+}
+
 unsigned int xdp_index(const struct xdp *x)
 {
 	return x->index;
@@ -418,9 +423,12 @@ const struct flow_table_header *xdp_flows(
 	return header;
 }
 
-int xdp_release(struct xdp *x, struct error *error)
+int xdp_release(struct xdp *x, bool *found, struct error *error)
 {
-	int result = xdp_attach_off(&x->attachment);
+	int result;
+
+	*found = x->attachment.link >= 0;
+	result = xdp_attach_off(&x->attachment);
 
 	if (result)
 		return error_set(error, -result, "the XDP program can't be taken off interface %s: %s",

@@ -89,6 +89,8 @@ bool xdp_attached(const struct xdp *x);
 bool xdp_pending(const struct xdp *x);
 /* Whether it is attached in native mode (else generic). */
 bool xdp_native(const struct xdp *x);
+/* Name of the interface. */
+const char *xdp_interface(const struct xdp *x);
 /* Index of the interface; 0 while it isn't there. */
 unsigned int xdp_index(const struct xdp *x);
 /* What is wrong now, one line for "status", or NULL: not attached and why; generic mode and what it costs. */
@@ -123,10 +125,10 @@ const struct flow_table_header *xdp_flows(
 
 /*
  * Take the program off the interface and remove the pins; "shuntctl detach". Traffic for VIPs goes to the kernel
- * from then on. x stays open without attaching; flows and counters stay in memory for xdp_resume(). 0, also if
- * there was nothing; or -errno and *error.
+ * from then on. x stays open without attaching; flows and counters stay in memory for xdp_resume(). 0 and *found,
+ * whether there was anything; or -errno and *error.
  */
-int xdp_release(struct xdp *x, struct error *error);
+int xdp_release(struct xdp *x, bool *found, struct error *error);
 /* After xdp_release(): the next xdp_publish() attaches again. */
 void xdp_resume(struct xdp *x);
 

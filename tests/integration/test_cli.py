@@ -201,6 +201,8 @@ def test_requests(daemon):
         ("check some.conf", "check", {"file": f"{folder}/some.conf"}),
         ("check /etc/shunt/shunt.conf", "check", {"file": "/etc/shunt/shunt.conf"}),
         ("save -", "save", {}),
+        ("detach", "detach", {}),
+        ("detach eth0", "detach", {"interface": "eth0"}),
     ]
     for line, method, params in asked:
         daemon.requests.clear()
@@ -317,7 +319,8 @@ def test_printing(daemon):
                          ("reload --dry-run", "backend web 10.0.0.14 added\npool empty removed\n"
                                               "Dry run: nothing was changed.\n"),
                          ("check /x.conf", "/x.conf is right: 1 VIP, 1 pool, 2 backends.\n"),
-                         ("save -", ANSWERS["save"]["text"])):
+                         ("save -", ANSWERS["save"]["text"]),
+                         ("detach", "Done: no XDP program of shunt's is on eth0.\n")):
         r = shuntctl(*line.split(), socket=daemon.path)
         same(f"prints: {line}", str(r), f"exit status 0\n{wanted}")
 
@@ -388,7 +391,7 @@ def test_printing(daemon):
 
 
 def test_json(daemon):
-    for line in ("show", "status", "flows", "drain 10.0.0.11", "reload", "check /x.conf",
+    for line in ("show", "status", "flows", "drain 10.0.0.11", "reload", "check /x.conf", "detach",
                  "explain 1.2.3.4:5 1.2.3.4:6/tcp"):
         r = shuntctl("--json", *line.split(), socket=daemon.path)
         same(f"--json {line}: the result as it is", r.status == 0 and json.loads(r.out),

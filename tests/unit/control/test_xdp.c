@@ -215,6 +215,7 @@ static void attaches_at_the_first_publication(void)
 {
 	struct xdp *x = open_auto();
 	struct mac to[8];
+	bool found;
 
 	CU_ASSERT(!xdp_attached(x));
 	CU_ASSERT_EQUAL(on_interface(), 0);
@@ -230,7 +231,7 @@ static void attaches_at_the_first_publication(void)
 	CU_ASSERT_EQUAL(total_received(x), 8);
 	CU_ASSERT_EQUAL(total(x, true), 8);
 	CU_ASSERT_EQUAL(total(x, false), 8);
-	CU_ASSERT_EQUAL(xdp_release(x, &error), 0);
+	CU_ASSERT_EQUAL(xdp_release(x, &found, &error), 0);
 	nothing_is_left();
 	xdp_close(x);
 }
@@ -558,10 +559,11 @@ static void taken_off_and_on_by_command(void)
 {
 	struct xdp *x = open_auto();
 	struct mac before[64], after[64];
+	bool found;
 
 	CU_ASSERT_EQUAL(publish(x), 0);
 	send_flows(TCP_ACK, 64, before);
-	CU_ASSERT_EQUAL(xdp_release(x, &error), 0);
+	CU_ASSERT_EQUAL(xdp_release(x, &found, &error), 0);
 	nothing_is_left();
 	xdp_tick(x);
 	CU_ASSERT_EQUAL(publish(x), -ESHUTDOWN);
