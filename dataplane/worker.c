@@ -21,6 +21,7 @@
 
 #define IDLE_POLLS 1000 /* empty in a row before a worker naps, if it may */
 #define IDLE_NAP_NS 50000
+#define POLLS_AT_ONCE 16 /* of each port, between two looks at what has changed */
 
 /* Frames on their way to one transmit queue; from: their index in the burst. */
 struct batch {
@@ -29,12 +30,13 @@ struct batch {
 	unsigned int n;
 };
 
-/* A burst and what becomes of it. */
+/* A burst and what becomes of it. Between its halves it refers to the generation it was begun with. */
 struct burst {
 	struct rte_mbuf *mbuf[BURST_MAX];
 	struct frame frame[BURST_MAX];
 	struct verdict verdict[BURST_MAX];
-	unsigned int n;
+	struct burst_flows flows;
+	unsigned int n; /* 0: none under way */
 	struct rte_mbuf *drop[BURST_MAX];
 	unsigned int n_drop;
 	struct rte_mbuf *kernel[BURST_MAX];
@@ -141,8 +143,7 @@ static inline void transmit_all(const struct worker *w, const struct tables *t, 
 
 	sent = port_transmit(&w->shared->ports[0], w->index, b->mbuf, b->n);
 	count(t, COUNTER_FORWARDED, sent);
-	for (unsigned int i = 0; i < sent; i++)
-		forward_account(t, &b->verdict[i], b->frame[i].len);
+	burst_account(t, b->frame, b->verdict, sent);
 	for (unsigned int i = sent; i < b->n; i++)
 		drop(t, b, b->mbuf[i], COUNTER_DROP_TX_FULL);
 }
@@ -161,8 +162,8 @@ static inline void hand_to_kernel(const struct worker *w, const struct tables *t
 	b->n_kernel = 0;
 }
 
-/* One burst from one port, from reception to its end. Returns how many packets it had. */
-static inline unsigned int forward_port(
+/* The first half of a burst: received from a port and looked at. Returns how many packets it has. */
+static inline unsigned int begin(
 	const struct worker *w, const struct tables *t, struct burst *b, unsigned int port)
 {
 	b->n = port_receive(&w->shared->ports[port], w->index, b->mbuf, BURST_MAX);
@@ -178,7 +179,14 @@ static inline unsigned int forward_port(
 		b->frame[i] = (struct frame){ data, data + rte_pktmbuf_data_len(b->mbuf[i]),
 			rte_pktmbuf_pkt_len(b->mbuf[i]), port };
 	}
-	forward_burst(t, b->frame, b->verdict, b->n);
+	burst_begin(t, b->frame, b->verdict, b->n, &b->flows);
+	return b->n;
+}
+
+/* The second half: the verdicts, and what they say done. */
+static inline void finish(const struct worker *w, const struct tables *t, struct burst *b)
+{
+	burst_finish(t, b->frame, b->verdict, &b->flows);
 	if (likely(all_to_backends(b))) {
 		transmit_all(w, t, b);
 	} else {
@@ -193,7 +201,31 @@ static inline unsigned int forward_port(
 		rte_pktmbuf_free_bulk(b->drop, b->n_drop);
 	b->n_drop = 0;
 	t->stats->received += b->n;
-	return b->n;
+	b->n = 0;
+}
+
+/*
+ * Poll every port, some times over. Each burst is finished when the next has been begun, so that its flows'
+ * buckets arrive while packets are received; none is under way any more at the end. Returns how many packets came.
+ */
+static inline unsigned int poll_ports(const struct worker *w, const struct tables *t, struct burst b[2])
+{
+	unsigned int n, total = 0, next = 0, polls = 0;
+
+	do {
+		n = 0;
+		for (unsigned int port = 0; port < w->shared->n_ports; port++) {
+			n += begin(w, t, &b[next], port);
+			next ^= 1;
+			if (b[next].n)
+				finish(w, t, &b[next]);
+		}
+		total += n;
+	} while (n && ++polls < POLLS_AT_ONCE);
+	next ^= 1;
+	if (b[next].n)
+		finish(w, t, &b[next]);
+	return total;
 }
 
 /* Frames of the kernel, onto the wire. */
@@ -227,23 +259,24 @@ static void loop(struct worker *w)
 	const struct timespec nap = { .tv_nsec = IDLE_NAP_NS };
 	const struct generation *generation = NULL;
 	unsigned int idle = 0;
-	struct burst b;
+	struct burst b[2];
 	struct tables t;
 
-	memset(&b, 0, sizeof(b));
+	memset(b, 0, sizeof(b));
 	while (!__atomic_load_n(&shared->stop, __ATOMIC_RELAXED)) {
 		const struct generation *now;
-		unsigned int n = 0;
+		unsigned int n;
 
 		rte_rcu_qsbr_quiescent(shared->qsbr, w->index);
 		now = __atomic_load_n(&shared->generation, __ATOMIC_ACQUIRE);
 		if (unlikely(now != generation)) {
 			generation = now;
 			view(w, generation, &t);
+			burst_reset(&b[0].flows);
+			burst_reset(&b[1].flows);
 		}
 		t.tick = __atomic_load_n(&shared->tick, __ATOMIC_RELAXED);
-		for (unsigned int port = 0; port < shared->n_ports; port++)
-			n += forward_port(w, &t, &b, port);
+		n = poll_ports(w, &t, b);
 		if (w->from_kernel)
 			n += send_kernels(w, w->stats);
 		if (likely(n)) {

@@ -1,96 +1,231 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A burst of packets through the forwarder, step by step for all of them, so that the memory one step
- * asks for arrives while the others' is handled. For bodies whose tables are ordinary memory.
+ * A burst of packets through the forwarder, step by step for all of them, so that the memory one step asks for
+ * arrives while the others' is handled. For bodies whose tables are ordinary memory. In two halves:
+ *
+ *   burst_begin()   parse, find the VIPs, hash in vector registers, ask for the flows' buckets
+ *   burst_finish()  the verdicts
+ *
+ * A body does well to begin one burst before it finishes the one before: the buckets arrive meanwhile.
  */
 #ifndef SHUNT_BURST_H
 #define SHUNT_BURST_H
 
 #include "forward.h"
+#include "plain.h"
 #include "tables.h"
 
 #define BURST_MAX 32
 
-/* Off the usual path: parsed once more, so that on the usual one a parsed packet need not exist as memory. */
-core_cold void burst_other(const struct tables *t, const struct frame *f, struct verdict *v)
-{
-	struct packet p;
+/* A burst between its two halves. Index i is of the i-th packet that is a VIP's flow's. */
+struct burst_flows {
+	__u32 n;
+	__u8 frame[BURST_MAX]; /* index among the burst's frames */
+	__u8 signal[BURST_MAX];
+	__u32 bucket[BURST_MAX]; /* the first of flow_place() */
+	const struct snapshot_vip *vip[BURST_MAX];
+	__u64 hash[BURST_MAX];
+	__u64 wanted[BURST_MAX]; /* the flow's word, but for its backend, if the packet changes nothing about it */
+	/* The last packet's VIP, and so more often than not the next one's. NULL: none yet. */
+	const struct snapshot_vip *guess;
+};
 
-	packet_parse(f, &p);
-	forward_other(t, f, &p, v);
+/* At first, and when another snapshot is to be used: forget the old one. */
+core_inline void burst_reset(struct burst_flows *b)
+{
+	b->n = 0;
+	b->guess = (void *)0;
+}
+
+/* Bits of a word that say the backend. */
+#define BURST_BACKEND_BITS (0xffffULL << FLOW_BACKEND_SHIFT)
+
+/* What a packet has to find in its flow's word to change nothing, but for fingerprint and backend. */
+core_inline __u64 burst_wanted(__u32 vip, __u32 signal, __u32 tick)
+{
+	/* A state that no word is in for packets that may change the flow's. */
+	__u32 state = signal == TCP_ACK ? FLOW_ESTABLISHED : signal == SIGNAL_UDP ? FLOW_UDP : FLOW_STATE_MASK;
+
+	return flow_word((__u64)(vip & FLOW_VIP_MASK) << FLOW_VIP_SHIFT, 0, state, tick);
 }
 
 /*
- * Verdicts on n frames (1..BURST_MAX); frames bound for a backend have their MAC addresses rewritten. To carry
- * out an ACTION_ANSWER_* the body parses the frame again. The worker's own thread. Nothing here blocks,
- * allocates or calls out.
+ * Any packet, whatever its shape. Returns 1 for a flow's, with its VIP, its signal and its hash's message: for a
+ * flow that isn't IPv4's the hash itself and a last word of 0, which no message has. Else 0 with the verdict.
  */
-core_inline void forward_burst(const struct tables *t, const struct frame *frames, struct verdict *verdicts,
-	__u32 n)
+core_cold int burst_match(const struct tables *t, const struct frame *f, const struct snapshot_vip **vip,
+	__u8 *signal, struct flow_message *message, struct verdict *v)
 {
-	struct lookup lookups[BURST_MAX];
-	__u64 first[BURST_MAX], last[BURST_MAX], hashes[BURST_MAX];
+	struct packet p;
+	struct lookup l;
+
+	packet_parse(f, &p);
+	if (!forward_begin(t, f, &p, &l, v))
+		return 0;
+	*vip = l.vip;
+	*signal = l.signal;
+	*message = flow_message_ipv4(p.src, p.dst, p.sport, p.dport, p.proto);
+	if (!addr_is_ipv4(p.dst)) {
+		forward_hash(t, &p, &l);
+		*message = (struct flow_message){ l.hash, 0 };
+	}
+	return 1;
+}
+
+/*
+ * n frames (0..BURST_MAX). Sets the verdicts of those that are no flow's packets. The worker's own thread. Nothing
+ * here or in burst_finish() blocks, allocates or calls out.
+ */
+core_inline void burst_begin(const struct tables *t, const struct frame *frames, struct verdict *verdicts, __u32 n,
+	struct burst_flows *b)
+{
+	__u64 first[BURST_MAX], last[BURST_MAX];
+	const struct snapshot_vip *vip = b->guess;
+	__u32 n_flows = 0, n_buckets = t->n_buckets, tick = t->tick;
 	const __u64 *key;
-	const struct snapshot_vip *last_vip = (void *)0;
-	__u32 n_flows = 0;
 
+	b->n = 0;
+	if (core_unlikely(!t->header)) {
+		for (__u32 i = 0; i < n; i++)
+			verdict_set(&verdicts[i], ACTION_TO_KERNEL, COUNTER_TO_KERNEL);
+		return;
+	}
 	for (__u32 i = 0; i < n; i++) {
-		struct lookup *l = &lookups[n_flows];
-		struct flow_message m;
-		struct packet p;
-		enum match match;
+		struct flow_message message;
+		__u8 signal;
 
-		packet_parse(&frames[i], &p);
-		/* Packets of one VIP come in runs, the more so the busier it is. */
-		match = forward_match(t, &frames[i], &p, last_vip, l, &verdicts[i]);
-		if (core_unlikely(match != MATCH_FLOW)) {
-			if (match == MATCH_OTHER)
-				burst_other(t, &frames[i], &verdicts[i]);
+		if (core_likely(vip && plain_is_for(t, &frames[i], vip))) {
+			const struct plain_packet *p = (const struct plain_packet *)frames[i].data;
+
+			message = plain_message(p);
+			signal = p->proto == PROTO_TCP ? p->tcp_flags & SIGNAL_TCP : SIGNAL_UDP;
+		} else if (!burst_match(t, &frames[i], &vip, &signal, &message, &verdicts[i])) {
 			continue;
 		}
-		m = flow_message_ipv4(p.src, p.dst, p.sport, p.dport, p.proto);
-		if (core_unlikely(!addr_is_ipv4(p.dst))) {
-			/* A flow that isn't IPv4's brings its own hash: marked by a length no message has. */
-			forward_hash(t, &p, l);
-			m.first = l->hash;
-			m.last = 0;
-		}
-		first[n_flows] = m.first;
-		last[n_flows] = m.last;
-		last_vip = l->vip;
-		l->frame = (__u8)i;
+		first[n_flows] = message.first;
+		last[n_flows] = message.last;
+		b->wanted[n_flows] = burst_wanted(vip->vip, signal, tick);
+		b->vip[n_flows] = vip;
+		b->signal[n_flows] = signal;
+		b->frame[n_flows] = (__u8)i;
 		n_flows++;
 	}
-	if (!n_flows)
-		return;
+	b->n = n_flows;
+	b->guess = vip;
 	/* In vector registers. */
 	key = t->header->hash_key;
 	for (__u32 i = 0; i < n_flows; i++) {
 		__u64 hash = flow_hash_ipv4(key, (struct flow_message){ first[i], last[i] });
 
-		hashes[i] = last[i] ? hash : first[i];
+		hash = last[i] ? hash : first[i];
+		b->hash[i] = hash;
+		b->wanted[i] |= flow_fingerprint(hash);
+		b->bucket[i] = flow_first_bucket(hash, n_buckets);
 	}
-	for (__u32 i = 0; i < n_flows; i++) {
-		lookups[i].hash = hashes[i];
-		forward_place(t, &lookups[i]);
-		if (core_likely(t->n_buckets))
-			__builtin_prefetch(tables_bucket(t, lookups[i].place.bucket[0]), 1);
-	}
-	/* A CPU may drop a prefetch that has to walk page tables; reads in so short a loop overlap, too. */
-	if (core_likely(t->n_buckets))
+	/* Into the second-level cache, which has room for a burst's misses while the first level's buffers serve
+	 * others. */
+	if (core_likely(n_buckets))
 		for (__u32 i = 0; i < n_flows; i++)
-			(void)*(volatile const __u64 *)&tables_bucket(t, lookups[i].place.bucket[0])->word[0];
-	for (__u32 i = 0; i < n_flows; i++) {
-		struct lookup *l = &lookups[i];
+			__builtin_prefetch(tables_bucket(t, b->bucket[i]), 0, 2);
+}
 
-		if (core_unlikely(!forward_probe(t, l)) && t->n_buckets) {
-			__builtin_prefetch(tables_bucket(t, l->place.bucket[1]), 1);
-			if (l->vip->slot_count)
-				__builtin_prefetch(&t->slots[forward_hash_slot(l->vip, flow_slot_hash(l->hash))]);
+/* A flow's packet that may change the flow's word, or doesn't find it in the first bucket. */
+core_cold void burst_finish_other(
+	const struct tables *t, const struct frame *f, const struct burst_flows *b, __u32 i, struct verdict *v)
+{
+	struct lookup l = { .vip = b->vip[i], .hash = b->hash[i], .signal = b->signal[i] };
+
+	if (vip_scheduler(l.vip) == SCHEDULER_SOURCE_HASH) {
+		struct packet p;
+
+		packet_parse(f, &p);
+		l.src = p.src;
+	}
+	forward_place(t, &l);
+	forward_probe(t, &l);
+	forward_finish(t, f, &l, v);
+}
+
+/*
+ * A flow's packet whose flow is in its first bucket, in the wanted state already and on a backend that takes
+ * packets: nearly all. Returns 1 with the verdict and the frame's new MAC addresses, or 0 with nothing done.
+ */
+core_inline int burst_hit(
+	const struct tables *t, const struct frame *f, const struct burst_flows *b, __u32 i, struct verdict *v)
+{
+	const struct flow_bucket *bucket = tables_bucket(t, b->bucket[i]);
+	const struct snapshot_vip *vip = b->vip[i];
+	const struct snapshot_backend *backend;
+	__u32 usable = BACKEND_VALID | BACKEND_UP, found, id;
+	__u64 word;
+
+	found = flow_bucket_match(bucket, b->wanted[i], ~BURST_BACKEND_BITS);
+	if (core_unlikely(!found))
+		return 0;
+	word = *(volatile const __u64 *)&bucket->word[core_lowest_bit8(found)];
+	id = flow_word_backend(word);
+	backend = &t->backends[id];
+	/* Another worker may have changed the word since it was found. */
+	if (core_unlikely(((word ^ b->wanted[i]) & ~BURST_BACKEND_BITS) || id >= t->header->n_backends))
+		return 0;
+	if (core_unlikely((backend->flags & usable) != usable || backend->pool != vip->pool))
+		return 0;
+	__builtin_memcpy(f->data, &backend->dst, 2 * sizeof(struct mac));
+	*v = (struct verdict){ ACTION_TO_BACKEND, COUNTER_FORWARDED, backend->port, vip->vip, (__u16)id };
+	return 1;
+}
+
+/* Sets the verdicts of the flows' packets; those bound for a backend have their MAC addresses rewritten. */
+core_inline void burst_finish(
+	const struct tables *t, const struct frame *frames, struct verdict *verdicts, const struct burst_flows *b)
+{
+	__u32 hits = 0;
+
+	for (__u32 i = 0; i < b->n; i++) {
+		const struct frame *f = &frames[b->frame[i]];
+		struct verdict *v = &verdicts[b->frame[i]];
+
+		if (core_likely(t->n_buckets && burst_hit(t, f, b, i, v)))
+			hits++;
+		else
+			burst_finish_other(t, f, b, i, v);
+	}
+	t->stats->counter[COUNTER_FLOW_HIT] += hits;
+}
+
+/* forward_account() for n packets that were sent to backends. */
+core_inline void burst_account(
+	const struct tables *t, const struct frame *frames, const struct verdict *verdicts, __u32 n)
+{
+	typedef __u64 packets_bytes __attribute__((vector_size(16), may_alias));
+	struct stats_traffic *of_vip, *of_backend;
+	packets_bytes sum = { 0, 0 };
+
+	_Static_assert(__builtin_offsetof(struct stats_traffic, bytes) == 8, "packets and bytes side by side");
+	for (__u32 i = 0; i < n; i++) {
+		const packets_bytes one = { 1, frames[i].len };
+
+		of_backend = &t->stats->backend[verdicts[i].backend];
+		*(packets_bytes *)&of_backend->packets += one;
+		sum += one;
+		/* A run of packets of one VIP is added at its end. */
+		if (i + 1 == n || verdicts[i + 1].vip != verdicts[i].vip) {
+			of_vip = &t->stats->vip[verdicts[i].vip];
+			*(packets_bytes *)&of_vip->packets += sum;
+			sum = (packets_bytes){ 0, 0 };
 		}
 	}
-	for (__u32 i = 0; i < n_flows; i++)
-		forward_finish(t, &frames[lookups[i].frame], &lookups[i], &verdicts[lookups[i].frame]);
+}
+
+/* Both halves at once. n: 0..BURST_MAX. To carry out an ACTION_ANSWER_* the body parses the frame again. */
+core_inline void forward_burst(
+	const struct tables *t, const struct frame *frames, struct verdict *verdicts, __u32 n)
+{
+	struct burst_flows b;
+
+	burst_reset(&b);
+	burst_begin(t, frames, verdicts, n, &b);
+	burst_finish(t, frames, verdicts, &b);
 }
 
 #endif

@@ -123,6 +123,16 @@ struct flow_place {
 	__u32 bucket[2];
 };
 
+core_inline __u64 flow_fingerprint(__u64 hash)
+{
+	return hash & ((1u << FLOW_FINGERPRINT_BITS) - 1);
+}
+
+core_inline __u32 flow_first_bucket(__u64 hash, __u32 n_buckets)
+{
+	return core_range((__u32)(hash >> 32), n_buckets);
+}
+
 /*
  * hash: flow_hash(). The fingerprint takes its low 21 bits, the first bucket its high 32, of which the choice
  * among n_buckets weighs the topmost most; the second the 32 bits from 11 on, likewise.
@@ -131,8 +141,8 @@ core_inline struct flow_place flow_place(__u64 hash, __u32 vip, __u32 n_buckets)
 {
 	struct flow_place p;
 
-	p.tag = (hash & ((1u << FLOW_FINGERPRINT_BITS) - 1)) | (__u64)(vip & FLOW_VIP_MASK) << FLOW_VIP_SHIFT;
-	p.bucket[0] = core_range((__u32)(hash >> 32), n_buckets);
+	p.tag = flow_fingerprint(hash) | (__u64)(vip & FLOW_VIP_MASK) << FLOW_VIP_SHIFT;
+	p.bucket[0] = flow_first_bucket(hash, n_buckets);
 	p.bucket[1] = core_range((__u32)(hash >> 11), n_buckets);
 	return p;
 }
@@ -149,6 +159,24 @@ core_inline __u32 flow_words_find(const __u64 *word, __u64 tag)
 	return (__u32)__builtin_ia32_movmskpd256((flow_signs)((((words ^ tag) & FLOW_TAG_MASK) == 0) & (words != 0)));
 }
 #endif
+
+/* Bit i: word i of the bucket equals value in the bits of mask. */
+core_inline __u32 flow_bucket_match(const struct flow_bucket *bucket, __u64 value, __u64 mask)
+{
+	__u32 equal = 0;
+
+#ifdef __AVX2__
+	for (int i = 0; i < FLOW_BUCKET_WORDS; i += 4) {
+		flow_words words = *(const volatile flow_words *)&bucket->word[i];
+
+		equal |= (__u32)__builtin_ia32_movmskpd256((flow_signs)(((words ^ value) & mask) == 0)) << i;
+	}
+#else
+	for (int i = 0; i < FLOW_BUCKET_WORDS; i++)
+		equal |= core_is_zero((*(volatile const __u64 *)&bucket->word[i] ^ value) & mask) << i;
+#endif
+	return equal;
+}
 
 /* Index of the first word with this tag in the bucket, or -1. A free word has none, not even tag 0. */
 core_inline int flow_bucket_find(const struct flow_bucket *bucket, __u64 tag)
