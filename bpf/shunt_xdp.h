@@ -16,7 +16,8 @@
  *	               The row behind the last CPU's is shuntd's, for what maps that these replaced had counted; as is
  *	               the CPU behind the last.
  *	backend_stats  the same by backend id
- *	active         __u32, max_entries = ids: flows by backend id, as the sweeper counted them
+ *	active         __u32 (8 bytes apart, as all entries are multiples of 8), max_entries = ids: flows by backend
+ *	               id, as the sweeper counted them
  *	out            DEVMAP, max_entries = 2 * SNAPSHOT_MAX_PORTS: the interfaces that backends are behind, at
  *	               half.out_first + the snapshot's port index. Port 0, where frames come in, is not looked up.
  *	xsks           XSKMAP by receive queue: AF_XDP sockets that get flows' packets while they live

@@ -103,8 +103,20 @@ void xdp_bed_publish(struct xdp_bed *b, const void *block, size_t size)
 	if (block) {
 		memcpy(b->snapshot + (size_t)half * b->half_lines, block, size);
 		xdp_half_set(&b->control->half[half], block, half * b->half_lines);
+		b->control->half[half].out_first = half * SNAPSHOT_MAX_PORTS;
 	}
 	__atomic_store_n(&b->control->in_force, block ? half : XDP_NO_SNAPSHOT, __ATOMIC_RELEASE);
+}
+
+int xdp_bed_set_port(struct xdp_bed *b, __u32 port, __u32 interface)
+{
+	for (__u32 half = 0; half < 2; half++) {
+		__u32 place = half * SNAPSHOT_MAX_PORTS + port;
+
+		if (bpf_map_update_elem(bpf_map__fd(b->skeleton->maps.out), &place, &interface, BPF_ANY))
+			return fail(b, "the interface of a port", errno);
+	}
+	return 0;
 }
 
 void xdp_bed_clear(struct xdp_bed *b)

@@ -22,7 +22,7 @@ struct xdp_bed {
 	struct xdp_line *flows;      /* header lines and buckets */
 	struct stats_traffic *vip_stats;
 	struct stats_traffic *backend_stats;
-	__u32 *active;
+	__u64 *active; /* an array map's entries of 4 bytes are 8 apart */
 	struct xdp_sizes sizes;
 	__u32 half_lines;
 	char error[256];
@@ -37,6 +37,9 @@ void xdp_bed_close(struct xdp_bed *b);
 
 /* Put a checked block of at most block_size bytes in force, in the half that is not; it is copied. NULL: none. */
 void xdp_bed_publish(struct xdp_bed *b, const void *block, size_t size);
+
+/* Backends of a snapshot's port other than 0 are behind this interface, in either half. 0, or -1 with b->error. */
+int xdp_bed_set_port(struct xdp_bed *b, __u32 port, __u32 interface);
 
 static inline struct flow_bucket *xdp_bed_buckets(const struct xdp_bed *b)
 {
