@@ -96,6 +96,14 @@ core_inline __u32 flow_word_tick(__u64 word)
 	return (__u32)(word >> FLOW_TICK_SHIFT);
 }
 
+/* Whether either side has ended the connection. */
+core_inline int flow_word_is_closing(__u64 word)
+{
+	__u32 state = flow_word_state(word);
+
+	return state == FLOW_FIN || state == FLOW_RESET;
+}
+
 /* Tick of a CLOCK_MONOTONIC reading in seconds. */
 core_inline __u32 flow_tick(__u64 now_s)
 {

@@ -8,7 +8,8 @@
  *   forward_hash()    the flow's hash
  *   forward_place()   from the flow's hash to its place in the flow table
  *   forward_probe()   look for the flow in its first bucket
- *   forward_finish()  the backend: of the flow, or a new one; writes the frame's MAC addresses
+ *   forward_finish()  the backend: of the flow, in the second bucket or the elder table too, or a new one; writes
+ *                     the frame's MAC addresses
  *
  * burst.h drives them for memory bodies. Counts what happened on the way (EVENT counters, new flows);
  * the VERDICT counter is the body's to count once it has done what the verdict says, together with
@@ -355,24 +356,24 @@ core_inline int flow_choose_word(const struct flow_bucket *first, const struct f
 	return best >> 4 ? (int)(best & 15) : -1;
 }
 
-/* Enter a flow. Returns 0, or -1 if there is no room or others were faster twice. */
-core_cold int flow_insert(const struct tables *t, const struct flow_place *place, __u64 word)
+/* Enter a flow. Returns where its word is; or NULL if there is no room or others were faster twice. */
+core_cold __u64 *flow_insert(const struct tables *t, const struct flow_place *place, __u64 word)
 {
 	const struct snapshot_header *h = tables_header(t);
 	struct flow_bucket *first, *second;
 
 	if (!tables_n_buckets(t))
-		return -1;
+		return (void *)0;
 	first = tables_bucket(t, place->bucket[0]);
 	second = tables_bucket(t, place->bucket[1]);
 	if (!first || !second)
-		return -1;
+		return (void *)0;
 	for (int attempt = 0; attempt < 2; attempt++) {
 		int i = flow_choose_word(first, second, tables_tick(t), h->timeout);
 		__u64 *place_of, old;
 
 		if (i < 0)
-			return -1;
+			return (void *)0;
 		place_of = &(i < FLOW_BUCKET_WORDS ? first : second)->word[i & (FLOW_BUCKET_WORDS - 1)];
 		old = *(volatile __u64 *)place_of;
 		/* Another worker may have entered a flow there since it was chosen. */
@@ -381,10 +382,10 @@ core_cold int flow_insert(const struct tables *t, const struct flow_place *place
 		if (__sync_val_compare_and_swap(place_of, old, word) == old) {
 			if (flow_word_alive(old, tables_tick(t), h->timeout))
 				tables_count(t, COUNTER_FLOW_EVICTED);
-			return 0;
+			return place_of;
 		}
 	}
-	return -1;
+	return (void *)0;
 }
 
 /*
@@ -471,7 +472,7 @@ core_cold void forward_new(const struct tables *t, const struct frame *f, const 
 		if (word)
 			entered = __sync_val_compare_and_swap(word, old, entry) == old ? 0 : -1;
 		else
-			entered = flow_insert(t, &l->place, entry);
+			entered = flow_insert(t, &l->place, entry) ? 0 : -1;
 		if (core_likely(!entered))
 			tables_count(t, COUNTER_FLOW_NEW);
 		else
@@ -499,11 +500,140 @@ core_inline int flow_word_stays(__u64 word, const struct lookup *l, __u32 tick)
 	return state != FLOW_NONE && ((word ^ flow_word(l->place.tag, 0, state, tick)) & ~backend) == 0;
 }
 
+/* A packet of a flow whose alive word is at this place. */
+core_inline void forward_known(const struct tables *t, const struct frame *f, const struct lookup *l, __u64 *place,
+	__u64 word, struct verdict *v)
+{
+	__u32 id = flow_word_backend(word), was = flow_word_state(word), state;
+	const struct snapshot_backend *backend = forward_backend(t, l->vip, id);
+	int syn = lookup_is_syn(l);
+	int closing = was == FLOW_FIN || was == FLOW_RESET;
+	int down = backend && !(backend->flags & BACKEND_UP);
+
+	/* A SYN on a closing flow is a new connection from the same port; on one whose backend went down,
+	 * the client's second try. UDP has no such sign and nothing to lose: it leaves a down backend for
+	 * any that is up. */
+	if (core_likely(backend && !(syn && closing) &&
+			!(down && (syn || (l->signal == SIGNAL_UDP && l->vip->slot_count))))) {
+		__u64 now = flow_word(l->place.tag, id, flow_next_state(was, l), tables_tick(t));
+
+		if (now != word)
+			(void)__sync_val_compare_and_swap(place, word, now);
+		tables_count(t, COUNTER_FLOW_HIT);
+		forward_rewrite(f, l, backend, id, v);
+		return;
+	}
+	if (!(syn && closing) && l->vip->slot_count)
+		tables_count(t, COUNTER_FLOW_MOVED);
+	state = syn ? FLOW_SYN : flow_next_state(was, l);
+	forward_new(t, f, l, place, word, state, v);
+}
+
+/*
+ * The same pointer. The BPF compiler then tests it where the code does, not once more what it depended on: only that
+ * tells the verifier whether it is NULL.
+ */
+core_inline __u64 *flow_settled(__u64 *place)
+{
+#ifdef __bpf__
+	__asm__ volatile("" : "+r"(place));
+#endif
+	return place;
+}
+
+/* Where the elder table has the flow's word, and what it says, if it is alive; or NULL. */
+core_inline __u64 *flow_find_elder(const struct tables *t, const struct lookup *l, __u64 *word)
+{
+	struct flow_place place = flow_place(l->hash, l->vip->vip, tables_n_elder_buckets(t));
+
+	for (int i = 0; i < 2; i++) {
+		struct flow_bucket *bucket = tables_elder_bucket(t, place.bucket[i]);
+		int index = bucket ? flow_bucket_find(bucket, place.tag) : -1;
+		__u64 *found;
+
+		if (index < 0)
+			continue;
+		found = &bucket->word[index & (FLOW_BUCKET_WORDS - 1)];
+		*word = *(volatile __u64 *)found;
+		if (((*word ^ place.tag) & FLOW_TAG_MASK) == 0 &&
+			flow_word_alive(*word, tables_tick(t), tables_header(t)->timeout))
+			return found;
+	}
+	return (void *)0;
+}
+
+/*
+ * Enter a flow where its dead word is, or with NULL where there is room. Returns the place; or NULL if there is no
+ * room, or another worker was faster.
+ */
+core_inline __u64 *flow_enter(const struct tables *t, const struct flow_place *place, __u64 *at, __u64 old,
+	__u64 word)
+{
+	if (at)
+		return __sync_val_compare_and_swap(at, old, word) == old ? at : (void *)0;
+	return flow_insert(t, place, word);
+}
+
+/* A flow's word: where it is, or NULL, and what it said there. */
+struct flow_entry {
+	__u64 *place;
+	__u64 word;
+};
+
+/*
+ * A flow that the table hasn't, or has only a dead word of, at this place, may be in the elder one, of another
+ * capacity, that was in use before. Then its word moves over; where there is no room it stays and is used where it
+ * is. It is entered before it is taken from the elder, so that no worker finds it in neither, and who enters it
+ * but is too late to take it withdraws. A SYN takes nothing away and enters a half-open flow: it may be of
+ * another flow than the word, with the same fingerprint; and one of a flow that has ended begins anew. Returns where
+ * the flow's alive word is, or place NULL.
+ */
+core_inline struct flow_entry flow_inherit(const struct tables *t, const struct lookup *l, __u64 *at, __u64 dead)
+{
+	int syn = lookup_is_syn(l);
+	struct flow_entry e;
+	__u64 word, *from = flow_settled(flow_find_elder(t, l, &word));
+
+	if (from && !(syn && flow_word_is_closing(word))) {
+		e.word = syn ? flow_word(l->place.tag, flow_word_backend(word), FLOW_SYN, tables_tick(t)) : word;
+		e.place = flow_settled(flow_enter(t, &l->place, at, dead, e.word));
+		if (!e.place)
+			return (struct flow_entry){ from, word };
+		if (syn || __sync_val_compare_and_swap(from, word, 0) == word) {
+			tables_count(t, COUNTER_FLOW_CARRIED);
+			return e;
+		}
+		(void)__sync_val_compare_and_swap(e.place, e.word, 0);
+	}
+	/* Another worker may have moved it since this one looked, or be using it where it is. */
+	e.place = flow_find(t, &l->place, -1, &e.word);
+	if (!e.place || !flow_word_alive(e.word, tables_tick(t), tables_header(t)->timeout))
+		e.place = from && !syn ? flow_settled(flow_find_elder(t, l, &e.word)) : (void *)0;
+	return e;
+}
+
+/* A packet of a flow that the table has no alive word of: place and word of a dead one, or NULL and 0. */
+core_cold void forward_miss(const struct tables *t, const struct frame *f, const struct lookup *l, __u64 *place,
+	__u64 word, struct verdict *v)
+{
+	if (core_unlikely(tables_n_elder_buckets(t))) {
+		struct flow_entry e = flow_inherit(t, l, place, word);
+
+		if (e.place) {
+			forward_known(t, f, l, e.place, e.word, v);
+			return;
+		}
+	}
+	if (l->signal != SIGNAL_UDP && !lookup_is_syn(l))
+		tables_count(t, COUNTER_FLOW_STRAY);
+	forward_new(t, f, l, place, word, flow_first_state(l), v);
+}
+
 /* At last the verdict on a flow's packet, and the frame's new MAC addresses. */
 core_inline void forward_finish(const struct tables *t, const struct frame *f, const struct lookup *l,
 	struct verdict *v)
 {
-	__u32 tick = tables_tick(t), state;
+	__u32 tick = tables_tick(t);
 	__u64 word, *place = flow_find(t, &l->place, l->index, &word);
 
 	/* Most packets: of an established flow that had one in this tick already. */
@@ -516,35 +646,10 @@ core_inline void forward_finish(const struct tables *t, const struct frame *f, c
 			return;
 		}
 	}
-	if (core_likely(flow_word_alive(word, tick, tables_header(t)->timeout))) {
-		__u32 id = flow_word_backend(word), was = flow_word_state(word);
-		const struct snapshot_backend *backend = forward_backend(t, l->vip, id);
-		int syn = lookup_is_syn(l);
-		int closing = was == FLOW_FIN || was == FLOW_RESET;
-		int down = backend && !(backend->flags & BACKEND_UP);
-
-		/* A SYN on a closing flow is a new connection from the same port; on one whose backend went down,
-		 * the client's second try. UDP has no such sign and nothing to lose: it leaves a down backend for
-		 * any that is up. */
-		if (core_likely(backend && !(syn && closing) &&
-				!(down && (syn || (l->signal == SIGNAL_UDP && l->vip->slot_count))))) {
-			__u64 now = flow_word(l->place.tag, id, flow_next_state(was, l), tick);
-
-			if (now != word)
-				(void)__sync_val_compare_and_swap(place, word, now);
-			tables_count(t, COUNTER_FLOW_HIT);
-			forward_rewrite(f, l, backend, id, v);
-			return;
-		}
-		if (!(syn && closing) && l->vip->slot_count)
-			tables_count(t, COUNTER_FLOW_MOVED);
-		state = syn ? FLOW_SYN : flow_next_state(was, l);
-	} else {
-		if (l->signal != SIGNAL_UDP && !lookup_is_syn(l))
-			tables_count(t, COUNTER_FLOW_STRAY);
-		state = flow_first_state(l);
-	}
-	forward_new(t, f, l, place, word, state, v);
+	if (core_likely(flow_word_alive(word, tick, tables_header(t)->timeout)))
+		forward_known(t, f, l, place, word, v);
+	else
+		forward_miss(t, f, l, place, word, v);
 }
 
 /* Count a packet that was sent to a backend: VIP's and backend's packets and bytes. */

@@ -10,9 +10,11 @@
 #include "flow_table.h"
 #include "tables.h"
 
-/* A sweep under way, and its counts. */
+/* A sweep under way, and its counts, which are of the table and of the elder one together. */
 struct sweep {
 	__u32 next;                /* bucket to go on with */
+	__u32 next_elder;          /* likewise, of the elder table: it comes last */
+	__u64 elder_words;         /* that it had left, dead ones too if a worker just used them */
 	__u64 active;
 	__u64 closing;
 	__u64 half_open;
@@ -26,32 +28,34 @@ core_inline void sweep_begin(struct sweep *s)
 	__builtin_memset(s, 0, sizeof(*s));
 }
 
-core_inline void sweep_word(struct sweep *s, const struct tables *t, __u64 *place)
+/* Returns whether the word is left. */
+core_inline int sweep_word(struct sweep *s, const struct tables *t, __u64 *place)
 {
 	__u64 word = *(volatile __u64 *)place;
 	__u32 state = flow_word_state(word), id = flow_word_backend(word);
 	const struct snapshot_backend *backend;
 
 	if (!word)
-		return;
+		return 0;
 	backend = tables_backend(t, id);
 	if (!flow_word_alive(word, t->tick, t->header->timeout) || !backend || !(backend->flags & BACKEND_USED)) {
-		(void)__sync_val_compare_and_swap(place, word, 0);
-		return;
+		return __sync_val_compare_and_swap(place, word, 0) != word;
 	}
-	if (state == FLOW_FIN || state == FLOW_RESET) {
+	if (flow_word_is_closing(word)) {
 		s->closing++;
 		s->closing_by_backend[id]++;
-		return;
+		return 1;
 	}
 	s->active++;
 	s->half_open += state == FLOW_SYN || state == FLOW_UDP_NEW;
 	s->by_backend[id]++;
+	return 1;
 }
 
 /*
  * Go on for at most n buckets. t: with a snapshot, a table and the present tick. Returns 1 when the whole
- * table has been swept, else 0.
+ * table has been swept, and the elder one if there is one, else 0. Nothing enters the elder table: one that a whole
+ * sweep found no word in stays empty.
  */
 core_inline int sweep_buckets(struct sweep *s, const struct tables *t, __u32 n)
 {
@@ -61,7 +65,13 @@ core_inline int sweep_buckets(struct sweep *s, const struct tables *t, __u32 n)
 		for (int i = 0; i < FLOW_BUCKET_WORDS; i++)
 			sweep_word(s, t, &bucket->word[i]);
 	}
-	return s->next >= t->n_buckets;
+	for (; n && s->next_elder < t->n_elder_buckets; n--, s->next_elder++) {
+		struct flow_bucket *bucket = tables_elder_bucket(t, s->next_elder);
+
+		for (int i = 0; i < FLOW_BUCKET_WORDS; i++)
+			s->elder_words += (__u64)sweep_word(s, t, &bucket->word[i]);
+	}
+	return s->next >= t->n_buckets && s->next_elder >= t->n_elder_buckets;
 }
 
 #endif

@@ -28,6 +28,9 @@ struct tables {
 	struct stats_worker *stats;
 	const __u32 *active; /* stats_header.active */
 	__u32 worker;        /* index: sets the workers' round-robin cursors apart */
+	/* The table that was in use before, of another capacity, as long as it has flows; n_elder_buckets 0: none. */
+	__u32 n_elder_buckets;
+	struct flow_bucket *elder_buckets;
 };
 
 core_inline const struct snapshot_header *tables_header(const struct tables *t)
@@ -66,6 +69,17 @@ core_inline struct flow_bucket *tables_bucket(const struct tables *t, __u32 inde
 core_inline __u32 tables_n_buckets(const struct tables *t)
 {
 	return t->n_buckets;
+}
+
+/* index: below n_elder_buckets. */
+core_inline struct flow_bucket *tables_elder_bucket(const struct tables *t, __u32 index)
+{
+	return &t->elder_buckets[index];
+}
+
+core_inline __u32 tables_n_elder_buckets(const struct tables *t)
+{
+	return t->n_elder_buckets;
 }
 
 core_inline __u32 tables_tick(const struct tables *t)

@@ -42,7 +42,9 @@
 	COUNTER(FLOW_UNTRACKED, EVENT, "flow_untracked",                                                   \
 		"new connections, and UDP packets, forwarded by hash alone: no room in the flow table")                 \
 	COUNTER(KERNEL_SENT, EVENT, "kernel_sent", "frames of the kernel put on the wire")                 \
-	COUNTER(KERNEL_DROPPED, EVENT, "kernel_dropped", "frames of the kernel that found no room")
+	COUNTER(KERNEL_DROPPED, EVENT, "kernel_dropped", "frames of the kernel that found no room")        \
+	COUNTER(FLOW_CARRIED, EVENT, "flow_carried",                                                       \
+		"flows carried over from the flow table of another capacity")
 
 enum counter {
 #define COUNTER_ENUM(symbol, class, name, help) COUNTER_##symbol,

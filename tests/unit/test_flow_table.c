@@ -140,7 +140,7 @@ static __u64 fill(struct world *w, __u64 n, __u32 state)
 		if (flow_find(&w->tables, &p, -1, &word))
 			continue;
 		entered[i] =
-			!flow_insert(&w->tables, &p, flow_word(p.tag, (__u32)(i & 0xffff), state, w->tables.tick));
+			flow_insert(&w->tables, &p, flow_word(p.tag, (__u32)(i & 0xffff), state, w->tables.tick)) != NULL;
 		refused += !entered[i];
 	}
 	for (__u64 i = 0; i < n; i++) {
@@ -228,7 +228,7 @@ static void who_gives_way(void)
 
 		world_clear(&w);
 		fill_place(&w, &p, states[s].state);
-		CU_ASSERT_EQUAL(flow_insert(&w.tables, &p, word), states[s].gives_way ? 0 : -1);
+		CU_ASSERT_EQUAL(flow_insert(&w.tables, &p, word) != NULL, states[s].gives_way);
 		CU_ASSERT_EQUAL(flow_find(&w.tables, &p, -1, &found) != NULL, states[s].gives_way);
 		CU_ASSERT_EQUAL(w.stats->counter[COUNTER_FLOW_EVICTED], (__u64)states[s].gives_way);
 	}
@@ -258,7 +258,7 @@ static void who_gives_way_first(void)
 			world_clear(&w);
 			fill_place(&w, &p, FLOW_SYN);
 			*odd = candidates[c];
-			CU_ASSERT_EQUAL(flow_insert(&w.tables, &p, word), 0);
+			CU_ASSERT_PTR_NOT_NULL(flow_insert(&w.tables, &p, word));
 			CU_ASSERT_PTR_EQUAL(flow_find(&w.tables, &p, -1, &found), odd);
 			CU_ASSERT_EQUAL(w.stats->counter[COUNTER_FLOW_EVICTED], c >= 2);
 		}
@@ -300,7 +300,7 @@ static void no_table(void)
 	__u64 word;
 
 	open_world(&w, 0);
-	CU_ASSERT_EQUAL(flow_insert(&w.tables, &p, 1), -1);
+	CU_ASSERT_PTR_NULL(flow_insert(&w.tables, &p, 1));
 	CU_ASSERT_PTR_NULL(flow_find(&w.tables, &p, -1, &word));
 	world_close(&w);
 }
@@ -352,7 +352,7 @@ static void *enter_and_look_up(void *argument)
 
 		if (flow_find(&t->tables, &p, -1, &found))
 			continue;
-		t->entered[i] = !flow_insert(&t->tables, &p, word);
+		t->entered[i] = flow_insert(&t->tables, &p, word) != NULL;
 		/* Some half-open ones in between, which others may displace. */
 		p = nth_place(1000000 + t->first + i, t->tables.n_buckets);
 		(void)flow_insert(&t->tables, &p, flow_word(p.tag, 1, FLOW_SYN, 1000));
