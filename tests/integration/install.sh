@@ -83,6 +83,11 @@ is "HTTP" "$(http 30 "$vip4" | names)" "rs1 rs2 rs3"
 is "UDP" "$(udp 30 "$vip6" | names)" "rs1 rs2 rs3"
 ctl disable 10.0.0.12
 is "HTTP" "$(http 30 "$vip4" | names)" "rs1 rs3"
+# Again, as after an upgrade: with these rights it finds again what it left.
+lab stop shuntd
+lab start shuntd
+await 10 "every backend that is not disabled is up" state_is web 10.0.0.13 up
+is "HTTP" "$(http 30 "$vip4" | names)" "rs1 rs3"
 ! grep -iE 'permi|warning: .*denied' "$run"/log/*.log || fail "a right is missing"
 lab stop
 for program in "${daemons[@]}"; do

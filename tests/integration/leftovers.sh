@@ -65,13 +65,30 @@ if is_dpdk; then
 	lab stop dataplane
 	[[ $(ip -n "${prefix}lb" -br link) != *wire0* ]] || fail "wire0 is still there"
 else
-	step "the XDP program goes on without shuntd; detached, nothing of it is left"
 	attached() { [[ $(ip -n "${prefix}lb" -j link show eth0 | jq '.[0].xdp') != null ]]; }
+	pinned() { find "$run/bpf" -mindepth 1 ! -name '*.debug'; }
+
+	step "the XDP program goes on without shuntd; taken off, nothing of it is left"
 	attached || fail "there is no program"
 	is "HTTP" "$(http 10 "$vip4" | names)" "rs2"
-	on lb shuntctl detach eth0
+	on lb shuntd -c "$run/shunt.conf" --detach
 	! attached || fail "the program is still there"
-	[[ -z $(find "$run/bpf" -mindepth 1 ! -name '*.debug') ]] || fail "still pinned: $(find "$run/bpf" -mindepth 1)"
+	is "pinned" "$(pinned)" ""
+
+	step "taken off by shuntctl it is there again after a reload"
+	lab start
+	await 10 "every backend is up" all_up
+	attached || fail "there is no program"
+	ctl detach
+	! attached || fail "the program is still there"
+	on client curl -sS -m 0.5 "http://$vip4/" 2>/dev/null && fail "somebody answered"
+	ctl reload
+	attached || fail "there is no program"
+	is "HTTP" "$(http 10 "$vip4" | names)" "rs2"
+	ctl detach
+	lab stop
+	! attached || fail "the program is there again"
+	is "pinned" "$(pinned)" ""
 fi
 [[ $(ip -n "${prefix}lb" addr show "$kernel_interface") == *10.0.0.2/* ]] || fail "$kernel_interface has lost its address"
 [[ ! -e $run/dataplane.sock && ! -e $run/shuntd.sock ]] || fail "a socket is still there"
