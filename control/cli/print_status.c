@@ -46,29 +46,62 @@ static void print_worker(const json_t *worker)
 {
 	char packets[TEXT_SHORT], rate[TEXT_SHORT];
 
-	printf(LABEL "core %llu, %s packets/s, %.0f%% busy, %s packets in all\n", "worker",
-		text_number(worker, "core"),
-		text_rate(rate, text_real(worker, "packets_per_second")), text_real(worker, "busy_percent"),
-		text_count(packets, text_real(worker, "packets")));
+	printf(LABEL "core %llu, %s packets/s, ", "worker", text_number(worker, "core"),
+		text_rate(rate, text_real(worker, "packets_per_second")));
+	/* Only who polls is busy or not; XDP runs when there is something to do. */
+	if (json_object_get(worker, "busy_percent"))
+		printf("%.0f%% busy, ", text_real(worker, "busy_percent"));
+	printf("%s packets in all\n", text_count(packets, text_real(worker, "packets")));
+}
+
+static void print_dataplane(const struct invocation *invocation, const json_t *dataplane, bool alone)
+{
+	if (json_is_true(json_object_get(dataplane, "connected"))) {
+		print_daemon("dataplane", dataplane);
+		printf(", snapshot %llu in force\n", text_number(dataplane, "snapshot"));
+		return;
+	}
+	printf(LABEL, "dataplane");
+	text_put_coloured(invocation->colour, COLOUR_BAD, "not connected");
+	puts(alone ? ": is shunt-dataplane running? shuntd goes on trying" : ": XDP forwards meanwhile");
+}
+
+static void print_xdp(const struct invocation *invocation, const json_t *xdp)
+{
+	char up[TEXT_SHORT];
+
+	printf(LABEL "%s, ", "program", text_member(xdp, "interface", "?"));
+	if (json_is_true(json_object_get(xdp, "attached")))
+		printf("%s mode, counting for %s, snapshot %llu in force\n", text_member(xdp, "mode", "?"),
+			text_duration(up, text_number(xdp, "uptime_s")), text_number(xdp, "snapshot"));
+	else
+		text_put_coloured(invocation->colour, COLOUR_BAD, "not attached\n");
+}
+
+static void print_ports_and_workers(const json_t *forwarder)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(json_object_get(forwarder, "ports"), i, item)
+		print_port(item);
+	json_array_foreach(json_object_get(forwarder, "workers"), i, item)
+		print_worker(item);
 }
 
 void print_status(const struct invocation *invocation, const json_t *result)
 {
-	const json_t *dataplane = json_object_get(result, "dataplane"), *item;
+	const json_t *dataplane = json_object_get(result, "dataplane"), *xdp = json_object_get(result, "xdp"), *item;
 	char rate[TEXT_SHORT];
 	size_t i;
 
 	print_daemon("shuntd", result);
-	printf("\n" LABEL "%s, snapshot %llu\n", "path", text_member(result, "path", "?"),
-		text_number(result, "snapshot"));
-	if (json_is_true(json_object_get(dataplane, "connected"))) {
-		print_daemon("dataplane", dataplane);
-		printf(", snapshot %llu in force\n", text_number(dataplane, "snapshot"));
-	} else {
-		printf(LABEL, "dataplane");
-		text_put_coloured(invocation->colour, COLOUR_BAD, "not connected");
-		puts(": is shunt-dataplane running? shuntd goes on trying");
-	}
+	printf("\n" LABEL "%s, snapshot %llu (%s)\n", "path", text_member(result, "path", "?"),
+		text_number(result, "snapshot"), text_member(result, "path_reason", "?"));
+	if (xdp)
+		print_xdp(invocation, xdp);
+	if (dataplane)
+		print_dataplane(invocation, dataplane, !xdp);
 
 	printf(LABEL, "set");
 	text_plural(stdout, text_number(result, "vips"), "VIP");
@@ -78,10 +111,8 @@ void print_status(const struct invocation *invocation, const json_t *result)
 	text_plural(stdout, text_number(result, "backends"), "backend");
 	printf("\n" LABEL "%s packets/s\n", "traffic", text_rate(rate, text_real(result, "packets_per_second")));
 	print_flow_table(json_object_get(result, "flows"));
-	json_array_foreach(json_object_get(dataplane, "ports"), i, item)
-		print_port(item);
-	json_array_foreach(json_object_get(dataplane, "workers"), i, item)
-		print_worker(item);
+	print_ports_and_workers(xdp);
+	print_ports_and_workers(dataplane);
 
 	json_array_foreach(json_object_get(result, "warnings"), i, item) {
 		text_put_coloured(invocation->colour, COLOUR_BAD, "warning: ");
