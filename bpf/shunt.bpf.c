@@ -6,6 +6,7 @@
 #include "xdp_tables.h"
 
 #include "forward.h"
+#include "usual.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_DEVMAP);
@@ -20,6 +21,14 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } xsks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct xdp_owner);
+} owners SEC(".maps");
 
 core_inline struct frame frame_of(struct xdp_md *ctx)
 {
@@ -36,12 +45,33 @@ core_inline void count_verdict(const struct tables *t, __u32 counter)
 	tables_count(t, counter);
 }
 
-/* Whether a live AF_XDP socket is at the queue the frame came by. */
+/* Send a frame that was rewritten to the backend. Returns the XDP action. */
+core_inline int send(const struct tables *t, const struct frame *f, const struct verdict *v)
+{
+	int action = XDP_TX;
+
+	if (core_unlikely(v->port != f->port)) {
+		action = (int)bpf_redirect_map(&out, t->half->out_first + v->port, XDP_DROP);
+		if (action == XDP_DROP) {
+			count_verdict(t, COUNTER_DROP_TX_FULL);
+			return XDP_DROP;
+		}
+	}
+	forward_account(t, v, f->len);
+	count_verdict(t, COUNTER_FORWARDED);
+	return action;
+}
+
+/* Whether an AF_XDP socket is at the queue the frame came by, and who receives from it lives. */
 core_inline int has_socket(const struct xdp_md *ctx)
 {
 	__u32 queue = ctx->rx_queue_index;
+	const struct xdp_owner *owner;
 
-	return sizes.n_queues && bpf_map_lookup_elem(&xsks, &queue);
+	if (!sizes.n_queues)
+		return 0;
+	owner = bpf_map_lookup_elem(&owners, &queue);
+	return owner && *(volatile const __u32 *)&owner->thread & XDP_OWNER_THREAD && bpf_map_lookup_elem(&xsks, &queue);
 }
 
 /* What flow() returns for a packet that is no flow's of a VIP. */
@@ -55,7 +85,7 @@ __attribute__((noinline)) int flow(struct xdp_md *ctx, const struct packet *pars
 	struct verdict v = { 0 };
 	struct tables t;
 	struct lookup l;
-	int action = XDP_DROP, none = tables_open(&t);
+	int none = tables_open(&t);
 
 	if (!parsed || none) {
 		count_verdict(&t, COUNTER_TO_KERNEL);
@@ -80,15 +110,10 @@ __attribute__((noinline)) int flow(struct xdp_md *ctx, const struct packet *pars
 	forward_place(&t, &l);
 	l.index = -1;
 	forward_finish(&t, &f, &l, &v);
-	if (v.action == ACTION_TO_BACKEND) {
-		action = v.port == f.port ? XDP_TX : (int)bpf_redirect_map(&out, t.half->out_first + v.port, XDP_DROP);
-		if (action == XDP_DROP)
-			v.counter = COUNTER_DROP_TX_FULL;
-		else
-			forward_account(&t, &v, f.len);
-	}
+	if (v.action == ACTION_TO_BACKEND)
+		return send(&t, &f, &v);
 	count_verdict(&t, v.counter);
-	return action;
+	return XDP_DROP;
 }
 
 /* The verdict on what is no flow's packet: its action, and its counter in the byte above. */
@@ -136,8 +161,8 @@ __attribute__((noinline)) int count(__u32 counter)
 	return 0;
 }
 
-SEC("xdp")
-int shunt_xdp(struct xdp_md *ctx)
+/* Any packet, step by step. Returns the XDP action. */
+__attribute__((noinline)) int any(struct xdp_md *ctx)
 {
 	struct frame f = frame_of(ctx);
 	struct packet p;
@@ -166,6 +191,18 @@ int shunt_xdp(struct xdp_md *ctx)
 	}
 	count(counter);
 	return action;
+}
+
+SEC("xdp")
+int shunt_xdp(struct xdp_md *ctx)
+{
+	struct frame f = frame_of(ctx);
+	struct verdict v;
+	struct tables t;
+
+	if (!tables_open(&t) && !sizes.n_queues && usual_forward(&t, &f, &v))
+		return send(&t, &f, &v);
+	return any(ctx);
 }
 
 char license_of_program[] SEC("license") = "Dual BSD/GPL";

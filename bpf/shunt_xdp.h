@@ -21,6 +21,7 @@
  *	out            DEVMAP, max_entries = 2 * SNAPSHOT_MAX_PORTS: the interfaces that backends are behind, at
  *	               half.out_first + the snapshot's port index. Port 0, where frames come in, is not looked up.
  *	xsks           XSKMAP by receive queue: AF_XDP sockets that get flows' packets while they live
+ *	owners         struct xdp_owner by receive queue: whether who receives from that socket lives
  *
  * Constants (.rodata): struct xdp_sizes sizes.
  *
@@ -97,6 +98,19 @@ struct xdp_cpu {
 	__u64 counter[STATS_COUNTERS]; /* by enum counter */
 };
 
+/*
+ * Who receives from a socket, as a robust futex (set_robust_list(2)) of the thread that does: the kernel clears the
+ * thread's id as the first thing when that thread dies, by whatever signal, while the socket itself is closed, and
+ * leaves xsks, only when the process has given back all its memory, tens of milliseconds later.
+ */
+struct xdp_owner {
+	__u32 thread; /* shunt-dataplane, kernel: rw, program: ro; FUTEX_TID_MASK and two flags */
+	__u32 reserved[15];
+};
+
+#define XDP_OWNER_THREAD 0x3fffffffu /* FUTEX_TID_MASK */
+
+_Static_assert(sizeof(struct xdp_owner) == 64, "owner");
 _Static_assert(sizeof(struct xdp_line) == XDP_LINE, "line");
 _Static_assert(sizeof(struct xdp_half) == 448, "XDP half");
 _Static_assert(sizeof(struct xdp_control) == 192 + 2 * 448, "XDP control");

@@ -186,6 +186,16 @@ core_inline __u32 flow_bucket_match(const struct flow_bucket *bucket, __u64 valu
 	return equal;
 }
 
+/* Bit i: word i of the bucket is free. */
+core_inline __u32 flow_bucket_free(const struct flow_bucket *bucket)
+{
+	__u32 free = 0;
+
+	for (int i = 0; i < FLOW_BUCKET_WORDS; i++)
+		free |= core_is_zero(*(volatile const __u64 *)&bucket->word[i]) << i;
+	return free;
+}
+
 /* Index of the first word with this tag in the bucket, or -1. A free word has none, not even tag 0. */
 core_inline int flow_bucket_find(const struct flow_bucket *bucket, __u64 tag)
 {
@@ -197,20 +207,12 @@ core_inline int flow_bucket_find(const struct flow_bucket *bucket, __u64 tag)
 	for (int i = 0; i < FLOW_BUCKET_WORDS; i++) {
 		__u64 word = *(volatile const __u64 *)&bucket->word[i];
 
-		hits |= (core_is_zero((word ^ tag) & FLOW_TAG_MASK) & ~core_is_zero(word)) << i;
+		hits |= core_is_zero63((word ^ tag) & FLOW_TAG_MASK) << i;
 	}
+	if (core_unlikely(!tag))
+		hits &= ~flow_bucket_free(bucket);
 #endif
 	return hits ? (int)core_lowest_bit8(hits) : -1;
-}
-
-/* Bit i: word i of the bucket is free. */
-core_inline __u32 flow_bucket_free(const struct flow_bucket *bucket)
-{
-	__u32 free = 0;
-
-	for (int i = 0; i < FLOW_BUCKET_WORDS; i++)
-		free |= core_is_zero(*(volatile const __u64 *)&bucket->word[i]) << i;
-	return free;
 }
 
 #endif
