@@ -21,6 +21,7 @@
 #include <bpf/bpf.h>
 #include <dirent.h>
 #include <errno.h>
+#include <linux/futex.h>
 #include <linux/membarrier.h>
 #include <net/if.h>
 #include <rte_errno.h>
@@ -31,12 +32,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <xdp/xsk.h>
 
 #include "log.h"
+#include "shunt_xdp.h"
 
 #define KERNEL_HEADROOM 256 /* XDP_PACKET_HEADROOM */
 #define FRAME_OVERHEAD 22   /* Ethernet header and two VLAN tags */
@@ -45,6 +48,16 @@
 #define POOL_CACHE 256
 #define BATCH 64
 #define KICKS 8 /* of one burst at most; what is left goes with the next, or from an idle poll */
+
+/*
+ * How the program below learns at once that a worker is dead: see struct xdp_owner. The list that the kernel walks
+ * when the thread dies has one entry while the socket is served, else none.
+ */
+struct life {
+	struct robust_list_head head;
+	struct robust_list entry;
+	__u32 thread; /* the worker's id; 0: it has not begun yet */
+};
 
 struct queue {
 	struct xsk_ring_cons rx;
@@ -56,6 +69,7 @@ struct queue {
 	__u32 in_flight; /* worker: rw, main: ro; frames that the kernel has to send, or has not yet said it sent
 			  */
 	struct xsk_socket *socket;
+	struct life life;
 } __rte_cache_aligned;
 
 struct afxdp {
@@ -70,6 +84,8 @@ struct afxdp {
 	struct rte_mempool *pool;
 	const struct rte_memzone *zone;
 	struct xsk_umem *umem;
+	struct xdp_owner *owners; /* map, by queue; NULL: not joined */
+	size_t owners_size;
 	struct queue queue[];
 };
 
@@ -186,6 +202,15 @@ unsigned int afxdp_transmit(struct afxdp *a, unsigned int queue, struct rte_mbuf
 	}
 	kick(q);
 	return n;
+}
+
+void afxdp_serve(struct afxdp *a, unsigned int queue)
+{
+	struct life *l = &a->queue[queue].life;
+
+	/* In place of the C library's, which is for mutexes of a kind that workers have none of. */
+	syscall(SYS_set_robust_list, &l->head, sizeof(l->head));
+	__atomic_store_n(&l->thread, (__u32)syscall(SYS_gettid), __ATOMIC_RELEASE);
 }
 
 /* --- the rest: the main thread's --- */
@@ -396,6 +421,8 @@ struct afxdp *afxdp_open(const struct settings *s, unsigned int workers)
 	for (unsigned int i = 0; i < a->n_queues; i++) {
 		struct queue *q = &a->queue[i];
 
+		q->life.head.list.next = &q->life.head.list;
+		q->life.entry.next = &q->life.head.list;
 		if (make_socket(a, i, s->afxdp_copy))
 			goto fail;
 		q->owed = RTE_MIN(s->mbufs / 2 / a->n_queues, (__u32)RX_DESCRIPTORS);
@@ -431,30 +458,87 @@ static void wait_for_program(void)
 	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }
 
-static void take_out(const struct afxdp *a, int xsks)
-{
-	for (__u32 i = 0; i < a->n_sockets; i++)
-		bpf_map_delete_elem(xsks, &i);
-}
-
-int afxdp_join(struct afxdp *a, int xsks)
+static void take_out(struct afxdp *a, int xsks)
 {
 	for (__u32 i = 0; i < a->n_sockets; i++) {
-		int error;
+		struct life *l = &a->queue[i].life;
 
-		if (!bpf_map_update_elem(xsks, &i, &a->queue[i].fd, BPF_ANY))
-			continue;
-		error = errno;
-		take_out(a, xsks);
-		errno = error;
+		__atomic_store_n(&a->owners[i].thread, 0, __ATOMIC_RELEASE);
+		__atomic_store_n(&l->head.list.next, &l->head.list, __ATOMIC_RELEASE);
+		bpf_map_delete_elem(xsks, &i);
+	}
+}
+
+static void unmap_owners(struct afxdp *a)
+{
+	if (a->owners)
+		munmap(a->owners, a->owners_size);
+	a->owners = NULL;
+}
+
+static int map_owners(struct afxdp *a, int owners)
+{
+	struct bpf_map_info info = { 0 };
+	__u32 size = sizeof(info);
+	void *memory;
+
+	if (bpf_obj_get_info_by_fd(owners, &info, &size))
+		return -1;
+	if (info.value_size != sizeof(struct xdp_owner) || info.max_entries < a->n_sockets) {
+		errno = ERANGE;
 		return -1;
 	}
+	a->owners_size = RTE_ALIGN_CEIL((size_t)info.max_entries * sizeof(struct xdp_owner), 4096);
+	memory = mmap(NULL, a->owners_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, owners, 0);
+	if (memory == MAP_FAILED)
+		return -1;
+	a->owners = memory;
 	return 0;
+}
+
+/* From here on the program gives frames to the socket, until the worker's end or take_out(). */
+static void put_in(struct afxdp *a, __u32 queue)
+{
+	struct life *l = &a->queue[queue].life;
+
+	l->head.futex_offset = (char *)&a->owners[queue].thread - (char *)&l->entry;
+	__atomic_store_n(&l->head.list.next, &l->entry, __ATOMIC_RELEASE);
+	__atomic_store_n(
+		&a->owners[queue].thread, __atomic_load_n(&l->thread, __ATOMIC_ACQUIRE), __ATOMIC_RELEASE);
+}
+
+int afxdp_join(struct afxdp *a, int xsks, int owners)
+{
+	int error;
+
+	for (__u32 i = 0; i < a->n_sockets; i++)
+		if (!__atomic_load_n(&a->queue[i].life.thread, __ATOMIC_ACQUIRE)) {
+			errno = EAGAIN;
+			return -1;
+		}
+	if (map_owners(a, owners))
+		return -1;
+	for (__u32 i = 0; i < a->n_sockets; i++) {
+		__atomic_store_n(&a->owners[i].thread, 0, __ATOMIC_RELEASE);
+		if (bpf_map_update_elem(xsks, &i, &a->queue[i].fd, BPF_ANY))
+			goto fail;
+	}
+	for (__u32 i = 0; i < a->n_sockets; i++)
+		put_in(a, i);
+	return 0;
+
+fail:
+	error = errno;
+	take_out(a, xsks);
+	unmap_owners(a);
+	errno = error;
+	return -1;
 }
 
 void afxdp_leave(struct afxdp *a, int xsks)
 {
 	take_out(a, xsks);
+	unmap_owners(a);
 	wait_for_program();
 }
 

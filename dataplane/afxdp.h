@@ -40,11 +40,15 @@ int afxdp_link(const struct afxdp *a);
 /* Add up what the kernel could not hand over, for want of room in a ring or of buffers. Main thread. */
 uint64_t afxdp_missed(const struct afxdp *a);
 
+/* The calling thread is the queue's worker from now on. To be called once, before its first burst. */
+void afxdp_serve(struct afxdp *a, unsigned int queue);
+
 /*
- * Put the sockets into a map of sockets (BPF_MAP_TYPE_XSKMAP, key: receive queue), from where on frames come
- * to them. Main thread. Returns 0, or -1 with errno and none of them in the map.
+ * Put the sockets into the program's map of sockets, and those who serve them into its map of owners
+ * (bpf/shunt_xdp.h), from where on frames come to them. Main thread. Returns 0, or -1 with errno and none of them
+ * in the map: EAGAIN if not all workers have begun.
  */
-int afxdp_join(struct afxdp *a, int xsks);
+int afxdp_join(struct afxdp *a, int xsks, int owners);
 
 /*
  * Take them out again: the program forwards by itself from the next frame on. What is in the sockets by the

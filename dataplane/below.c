@@ -34,6 +34,7 @@ void below_init(struct below *b, const struct settings *s, struct afxdp *port, s
 	*b = (struct below){ .port = port, .adopt = adopt, .xsks = -1 };
 	snprintf(b->flows_path, sizeof(b->flows_path), "%s/%s/flows", s->xdp_pin, name);
 	snprintf(b->xsks_path, sizeof(b->xsks_path), "%s/%s/xsks", s->xdp_pin, name);
+	snprintf(b->owners_path, sizeof(b->owners_path), "%s/%s/owners", s->xdp_pin, name);
 	snprintf(b->control_path, sizeof(b->control_path), "%s/%s/control", s->xdp_pin, name);
 }
 
@@ -114,18 +115,21 @@ static bool is_ready(struct below *b)
 
 static void join(struct below *b)
 {
-	int fd = bpf_obj_get(b->xsks_path);
+	int xsks = bpf_obj_get(b->xsks_path), owners = bpf_obj_get(b->owners_path);
 
-	if (fd < 0 || afxdp_join(b->port, fd)) {
-		say(b, "its map of sockets, %s: %s", b->xsks_path, strerror(errno));
-		if (fd >= 0)
-			close(fd);
-		return;
+	if (xsks < 0 || owners < 0 || afxdp_join(b->port, xsks, owners)) {
+		if (errno != EAGAIN)
+			say(b, "its maps %s and %s: %s", b->xsks_path, b->owners_path, strerror(errno));
+		if (xsks >= 0)
+			close(xsks);
+	} else {
+		b->xsks = xsks;
+		b->xsks_id = flow_map_id(b->xsks_path);
+		b->said[0] = 0;
+		log_info("frames to VIPs come from the XDP program, which goes on alone should this process end");
 	}
-	b->xsks = fd;
-	b->xsks_id = flow_map_id(b->xsks_path);
-	b->said[0] = 0;
-	log_info("frames to VIPs come from the XDP program, which goes on alone should this process end");
+	if (owners >= 0)
+		close(owners);
 }
 
 void below_beat(struct below *b)

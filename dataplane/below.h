@@ -22,7 +22,7 @@ struct adopt;
 struct below {
 	struct afxdp *port;
 	struct adopt *adopt;
-	char flows_path[320], xsks_path[320], control_path[320];
+	char flows_path[320], xsks_path[320], owners_path[320], control_path[320];
 	int xsks; /* the map that the sockets are in; -1: none */
 	__u32 xsks_id;
 	char said[256]; /* the last line logged about standing by */

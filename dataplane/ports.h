@@ -50,6 +50,13 @@ void port_close(struct port *port);
 void port_describe(const struct port *port, struct stats_port *to);
 void port_watch(struct port *port, struct stats_port *to);
 
+/* The calling thread is the queue's worker from now on. Before its first burst. */
+static inline void port_serve(const struct port *port, unsigned int queue)
+{
+	if (port->afxdp)
+		afxdp_serve(port->afxdp, queue);
+}
+
 /*
  * One burst from, or to, a queue of the port: rte_eth_rx_burst() and rte_eth_tx_burst(), or the AF_XDP socket's.
  * The queue's worker only. Return how many packets.

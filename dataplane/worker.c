@@ -297,6 +297,8 @@ static int run(void *argument)
 	w->stats->core = w->cpu;
 	rte_rcu_qsbr_thread_register(w->shared->qsbr, w->index);
 	rte_rcu_qsbr_thread_online(w->shared->qsbr, w->index);
+	for (unsigned int port = 0; port < w->shared->n_ports; port++)
+		port_serve(&w->shared->ports[port], w->index);
 	loop(w);
 	rte_rcu_qsbr_thread_offline(w->shared->qsbr, w->index);
 	rte_rcu_qsbr_thread_unregister(w->shared->qsbr, w->index);

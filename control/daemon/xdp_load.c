@@ -136,6 +136,8 @@ static int set_sizes(struct shunt_xdp *object, const struct xdp_wants *wants, co
 		result = bpf_map__set_max_entries(object->maps.active, sizes.ids);
 	if (!result)
 		result = bpf_map__set_max_entries(object->maps.xsks, sizes.n_queues ? sizes.n_queues : 1);
+	if (!result)
+		result = bpf_map__set_max_entries(object->maps.owners, sizes.n_queues ? sizes.n_queues : 1);
 	if (!result && sizes.frags)
 		result = bpf_program__set_flags(object->progs.shunt_xdp, BPF_F_XDP_HAS_FRAGS);
 	return result;
@@ -173,6 +175,8 @@ static int reuse(struct shunt_xdp *object, const struct xdp_set *old, const stru
 	result = bpf_map__reuse_fd(object->maps.bss, old->fd[XDP_MAP_CPUS]);
 	if (!result && old->control->sizes.n_queues == sizes->n_queues && old->fd[XDP_MAP_XSKS] >= 0)
 		result = bpf_map__reuse_fd(object->maps.xsks, old->fd[XDP_MAP_XSKS]);
+	if (!result && old->control->sizes.n_queues == sizes->n_queues && old->fd[XDP_MAP_OWNERS] >= 0)
+		result = bpf_map__reuse_fd(object->maps.owners, old->fd[XDP_MAP_OWNERS]);
 	if (result || old->control->sizes.ids != sizes->ids)
 		return result;
 	result = bpf_map__reuse_fd(object->maps.vip_stats, old->fd[XDP_MAP_VIP_STATS]);
@@ -231,6 +235,7 @@ static int take(struct xdp_set *set, const struct shunt_xdp *object)
 		[XDP_MAP_ACTIVE] = object->maps.active,
 		[XDP_MAP_OUT] = object->maps.out,
 		[XDP_MAP_XSKS] = object->maps.xsks,
+		[XDP_MAP_OWNERS] = object->maps.owners,
 	};
 	struct bpf_prog_info info = { 0 };
 	uint32_t size = sizeof(info);

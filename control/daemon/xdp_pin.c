@@ -33,6 +33,7 @@ const char *const xdp_map_names[XDP_MAPS] = {
 	[XDP_MAP_ACTIVE] = "active",
 	[XDP_MAP_OUT] = "out",
 	[XDP_MAP_XSKS] = "xsks",
+	[XDP_MAP_OWNERS] = "owners",
 };
 
 /* first/second into path[PATH_MAX]; one too long becomes "", which names nothing. */

@@ -25,6 +25,7 @@ enum xdp_map {
 	XDP_MAP_MAPPED, /* those above are mapped */
 	XDP_MAP_OUT = XDP_MAP_MAPPED,
 	XDP_MAP_XSKS,
+	XDP_MAP_OWNERS,
 	XDP_MAPS,
 };
 

@@ -56,7 +56,8 @@ static int load(struct xdp_bed *b)
 		bpf_map__set_max_entries(s->maps.vip_stats, per_cpu) ||
 		bpf_map__set_max_entries(s->maps.backend_stats, per_cpu) ||
 		bpf_map__set_max_entries(s->maps.active, b->sizes.ids) ||
-		bpf_map__set_max_entries(s->maps.xsks, b->sizes.n_queues ? b->sizes.n_queues : 1))
+		bpf_map__set_max_entries(s->maps.xsks, b->sizes.n_queues ? b->sizes.n_queues : 1) ||
+		bpf_map__set_max_entries(s->maps.owners, b->sizes.n_queues ? b->sizes.n_queues : 1))
 		return fail(b, "sizes of the maps", errno);
 	return shunt_xdp__load(s) ? fail(b, "loading the XDP program", errno) : 0;
 }
