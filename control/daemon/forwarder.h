@@ -50,6 +50,9 @@ struct forwarder_flows {
 	const struct flow_table_header *header; /* NULL: none is shared */
 	const struct flow_bucket *buckets;
 	uint32_t n_buckets;
+	/* The table before, of another capacity, while flows are left in it; else NULL and 0. */
+	const struct flow_bucket *elder_buckets;
+	uint32_t n_elder_buckets;
 };
 
 /* Whom a forwarder tells; never from within a call of forwarder_free(). */
@@ -86,6 +89,7 @@ struct forwarder {
 	const struct forwarder_operations *does;
 	struct forwarder_owner owner;
 	enum forwarder_kind kind;
+	bool carries_checks; /* the kernel reaches backends by way of it: while it is not alive no check says anything */
 	bool up;
 	uint64_t snapshot_version; /* it worked from when it came up; 0: none */
 	struct forwarder_segment segment;

@@ -5,6 +5,7 @@
  */
 #include "forwarder_xdp.h"
 
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,8 @@ struct xdp_forwarder {
 	struct ports *ports;
 	struct ports_listener links;
 	struct event *tick;
-	char interface[64];
+	char interface[IFNAMSIZ];
+	char excuse[64];
 	bool attached; /* as it was seen last */
 };
 
@@ -145,7 +147,8 @@ static void reconfigure(struct forwarder *forwarder, const struct config *config
 
 static const char *excuse(const struct forwarder *forwarder)
 {
-	return forwarder->up ? "the XDP program has not been given it yet" : "the interface is not there";
+	return forwarder->up ? "the XDP program has not been given it yet" :
+			       ((const struct xdp_forwarder *)forwarder)->excuse;
 }
 
 static void warnings(const struct forwarder *forwarder, json_t *lines)
@@ -183,6 +186,7 @@ int forwarder_xdp_new(struct event_base *base, const struct config *config, stru
 		return error_set(error, ENOMEM, "no memory");
 	x->forwarder = (struct forwarder){ .does = &operations, .owner = *owner, .kind = FORWARDER_XDP };
 	snprintf(x->interface, sizeof(x->interface), "%s", config->interface);
+	snprintf(x->excuse, sizeof(x->excuse), "interface %s is not there", x->interface);
 	err = xdp_open(&x->xdp, &options, error);
 	if (err) {
 		free(x);

@@ -222,7 +222,7 @@ static void on_connected(evutil_socket_t fd, short what, void *context)
 		return;
 	}
 	/* While it was on its way the forwarder that carries it went. */
-	if (!publish_alive(probe->health->publisher)) {
+	if (!publish_carries_checks(probe->health->publisher)) {
 		finish_unmade(probe, NO_FORWARDER);
 		return;
 	}
@@ -307,8 +307,8 @@ static void on_timer(evutil_socket_t unused, short what, void *context)
 		snprintf(probe->error, sizeof(probe->error), "not checked: no VIP uses the pool");
 		return;
 	}
-	/* Checks reach backends over the kernel interface: without who serves it all of them would look dead. */
-	if (!publish_alive(probe->health->publisher)) {
+	/* On the DPDK path checks go over the kernel interface: without who serves it all backends would look dead. */
+	if (!publish_carries_checks(probe->health->publisher)) {
 		finish_unmade(probe, NO_FORWARDER);
 		return;
 	}

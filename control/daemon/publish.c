@@ -122,6 +122,12 @@ static void answer_active(struct publisher *p)
 		answer_up_to(p, p->change_active, PUBLISH_DONE, "");
 }
 
+/* What to add to the reason why a snapshot is not in force. */
+static const char *fate_of_the_old(const struct publisher *p)
+{
+	return p->active_version && publish_alive(p) ? "; the snapshot before it stays in force" : "";
+}
+
 static void refuse(struct publisher *p, const char *why)
 {
 	static const struct timeval delay = { REFUSED_RETRY_S, 0 };
@@ -130,7 +136,7 @@ static void refuse(struct publisher *p, const char *why)
 	snprintf(copy, sizeof(copy), "%s", why);
 	snprintf(said, sizeof(said), "%s; the change is kept and tried again", copy);
 	if (strcmp(copy, p->refused))
-		log_error("%s; the snapshot before it stays in force", copy);
+		log_error("%s%s", copy, fate_of_the_old(p));
 	memcpy(p->refused, copy, sizeof(copy));
 	/* It may have been for want of memory. */
 	event_add(p->retry, &delay);
@@ -478,14 +484,19 @@ bool publish_alive(const struct publisher *p)
 	return p->main && forwarder_alive(p->main);
 }
 
+bool publish_carries_checks(const struct publisher *p)
+{
+	return publish_alive(p) || (p->main && !p->main->carries_checks);
+}
+
 void publish_warnings(const struct publisher *p, json_t *warnings)
 {
 	for (int i = 0; i < FORWARDER_KINDS; i++)
 		if (p->forwarder[i])
 			p->forwarder[i]->does->warnings(p->forwarder[i], warnings);
-	if (*p->refused)
-		json_array_append_new(warnings,
-			json_sprintf("%s; the snapshot before it stays in force", p->refused));
+	/* Where nothing can be in force it has said why. */
+	if (*p->refused && publish_alive(p))
+		json_array_append_new(warnings, json_sprintf("%s%s", p->refused, fate_of_the_old(p)));
 	if (*p->unsaved.text)
 		json_array_append_new(warnings, json_string(p->unsaved.text));
 }

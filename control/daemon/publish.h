@@ -86,6 +86,8 @@ const void *publish_snapshot(const struct publisher *publisher);
 uint64_t publish_version(const struct publisher *publisher);
 /* Whether the main forwarder is up and alive. */
 bool publish_alive(const struct publisher *publisher);
+/* Whether the kernel reaches backends, as far as it needs the main forwarder for that. */
+bool publish_carries_checks(const struct publisher *publisher);
 /* Add lines on what is wrong now ("no shunt-dataplane: ...") to an array of strings. */
 void publish_warnings(const struct publisher *publisher, json_t *warnings);
 
