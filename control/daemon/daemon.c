@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "forwarder_xdp.h"
 #include "log.h"
 
 #define WATCH_S 10
@@ -16,6 +17,18 @@ uint64_t daemon_uptime_s(const struct daemon *daemon)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec - daemon->started_s;
+}
+
+/* With both forwarders in use it is the XDP program's while shunt-dataplane is away. */
+const char *daemon_path(const struct daemon *daemon)
+{
+	const struct forwarder *xdp = publish_forwarder(daemon->publisher, FORWARDER_XDP);
+	const struct forwarder *dataplane = publish_forwarder(daemon->publisher, FORWARDER_DATAPLANE);
+	const struct xdp *loader = xdp ? forwarder_xdp_loader(xdp) : NULL;
+
+	if (!xdp || (dataplane && forwarder_alive(dataplane)))
+		return "dpdk";
+	return !xdp_attached(loader) ? "xdp" : xdp_native(loader) ? "xdp-native" : "xdp-generic";
 }
 
 json_t *daemon_warnings(const struct daemon *daemon)

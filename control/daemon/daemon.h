@@ -44,6 +44,9 @@ struct daemon {
 
 uint64_t daemon_uptime_s(const struct daemon *daemon);
 
+/* What carries traffic now: "dpdk", "xdp-native", "xdp-generic", or "xdp" while the program is not attached. */
+const char *daemon_path(const struct daemon *daemon);
+
 /* What is wrong now: an array of lines for the operator, the caller's. A part that is NULL is left out. */
 json_t *daemon_warnings(const struct daemon *daemon);
 

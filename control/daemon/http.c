@@ -133,10 +133,10 @@ static void put_page(const struct daemon *daemon, struct evbuffer *out)
 		"body{font:14px sans-serif;margin:2em}td,th{text-align:left;padding:2px 12px 2px 0}\n"
 		".pool td{padding-top:10px;font-weight:bold}.up{color:#070}.down,.disabled,.warning{color:#b00}\n"
 		".draining,.drained{color:#a60}\n</style></head><body>\n"
-		"<h1>shunt %s</h1>\n<p>snapshot %llu, up %llu s, forwarder %s, %.0f packets/s. "
+		"<h1>shunt %s</h1>\n<p>snapshot %llu, up %llu s, path %s, forwarder %s, %.0f packets/s. "
 		"<a href=\"/metrics\">metrics</a></p>\n",
 		SHUNT_VERSION, (unsigned long long)publish_version(daemon->publisher),
-		(unsigned long long)daemon_uptime_s(daemon), publish_alive(daemon->publisher) ? "there" : "not there",
+		(unsigned long long)daemon_uptime_s(daemon), daemon_path(daemon), publish_alive(daemon->publisher) ? "there" : "not there",
 		counters_packets_per_second(daemon->counters));
 	json_array_foreach(warnings, i, warning) {
 		evbuffer_add_printf(out, "<p class=\"warning\">");

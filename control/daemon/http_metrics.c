@@ -24,6 +24,8 @@ static void put_process(const struct daemon *daemon, struct evbuffer *out)
 
 	put_head(out, "build_info", "gauge", "Version of shuntd.");
 	evbuffer_add_printf(out, "shunt_build_info{version=\"%s\"} 1\n", SHUNT_VERSION);
+	put_head(out, "path_info", "gauge", "What carries traffic: dpdk, xdp-native, xdp-generic; xdp: not attached.");
+	evbuffer_add_printf(out, "shunt_path_info{path=\"%s\"} 1\n", daemon_path(daemon));
 	put_plain(out, "uptime_seconds", "gauge", "Since shuntd began.", (double)daemon_uptime_s(daemon));
 	put_plain(out, "dataplane_up", "gauge", "Whether the forwarder is there and alive, on whichever path.",
 		publish_alive(daemon->publisher));

@@ -103,13 +103,6 @@ static json_t *flows_status(const struct daemon *daemon)
 		"capacity", number(table ? table->capacity : daemon->config->flow_capacity));
 }
 
-static const char *mode_name(const struct forwarder *f)
-{
-	const struct xdp *xdp = forwarder_xdp_loader(f);
-
-	return !xdp_attached(xdp) ? "xdp" : xdp_native(xdp) ? "xdp-native" : "xdp-generic";
-}
-
 static json_t *xdp_status(const struct daemon *daemon, const struct forwarder *f)
 {
 	const struct xdp *xdp = forwarder_xdp_loader(f);
@@ -120,15 +113,6 @@ static json_t *xdp_status(const struct daemon *daemon, const struct forwarder *f
 		!xdp_attached(xdp) ? NULL : xdp_native(xdp) ? "native" : "generic", "uptime_s",
 		number(stats->started_ns ? uptime_s(stats->started_ns) : 0), "snapshot", number(xdp_version(xdp)),
 		"ports", ports_status(stats), "workers", workers_status(daemon, f));
-}
-
-/* What carries traffic now: with both in use the XDP program, while shunt-dataplane is away. */
-static const char *path_name(const struct daemon *daemon)
-{
-	const struct forwarder *xdp = publish_forwarder(daemon->publisher, FORWARDER_XDP);
-	const struct forwarder *dataplane = publish_forwarder(daemon->publisher, FORWARDER_DATAPLANE);
-
-	return xdp && !(dataplane && forwarder_alive(dataplane)) ? mode_name(xdp) : "dpdk";
 }
 
 /* What each forwarder in use says of itself, under its name. */
@@ -149,7 +133,7 @@ enum rpc_outcome rpc_status(struct rpc_call *call)
 	struct model_counts counts = model_count(daemon->model);
 
 	call->result = json_pack("{s:s,s:s,s:s,s:o,s:o,s:i,s:o,s:o,s:o,s:o,s:o,s:o}", "version", SHUNT_VERSION, "path",
-		path_name(daemon), "path_reason", daemon->path.reason, "snapshot", number(publish_version(daemon->publisher)), "uptime_s",
+		daemon_path(daemon), "path_reason", daemon->path.reason, "snapshot", number(publish_version(daemon->publisher)), "uptime_s",
 		number(daemon_uptime_s(daemon)), "pid", (int)getpid(),
 		"packets_per_second", rate(counters_packets_per_second(daemon->counters)), "flows",
 		flows_status(daemon), "vips", number(counts.vips), "pools", number(counts.pools), "backends",
