@@ -51,6 +51,7 @@ void adopt_fini(struct adopt *a)
 	generation_free(a->shared->generation);
 	a->shared->generation = NULL;
 	flow_file_close(a->flows);
+	flow_file_close(a->elder);
 }
 
 /*
@@ -67,24 +68,81 @@ void adopt_wait_for_workers(const struct adopt *a)
 }
 
 /*
- * The flow table for this snapshot: the one in use, unless there is none or the key is another. Another
- * capacity waits for a restart: a new table would break up all connections.
+ * The flow table for this snapshot: the one in use, unless there is none or key or capacity are others. *elder: the
+ * elder one to use with it. Another capacity waits while there is an elder already.
  */
-static struct flow_file *choose_flows(struct adopt *a, const struct snapshot_header *h)
+static struct flow_file *choose_flows(struct adopt *a, const struct snapshot_header *h, struct flow_file **elder)
 {
+	struct flow_file *next;
+
+	*elder = a->elder;
 	if (a->below)
 		return below_flows(a->below, a->flows, h);
 	if (!a->flows)
-		return flow_file_open(a->flow_name, h);
-	if (a->flows->header->key_check != flow_key_check(h->hash_key))
+		return flow_file_open(a->flow_name, h, elder);
+	if (a->flows->header->key_check != flow_key_check(h->hash_key)) {
+		*elder = NULL;
 		return flow_file_replace(a->flow_name, h);
-	if (a->flows->header->capacity != h->flow_capacity && a->capacity_refused != h->flow_capacity) {
-		log_warning("flow_table.capacity: %llu instead of %llu takes effect, with an empty table, "
-			    "when shunt-dataplane is restarted",
-			(unsigned long long)h->flow_capacity, (unsigned long long)a->flows->header->capacity);
-		a->capacity_refused = h->flow_capacity;
 	}
-	return a->flows;
+	if (a->flows->header->capacity == h->flow_capacity || a->capacity_said == h->flow_capacity) {
+		if (a->flows->header->capacity == h->flow_capacity)
+			a->capacity_said = 0;
+		return a->flows;
+	}
+	a->capacity_said = h->flow_capacity;
+	if (a->elder) {
+		flow_file_say_waiting(a->flows, h);
+		return a->flows;
+	}
+	next = flow_file_succeed(a->flows, a->flow_name, h);
+	if (!next)
+		return a->flows;
+	*elder = a->flows;
+	return next;
+}
+
+static void set_tables(struct generation *g, const struct flow_file *flows, const struct flow_file *elder)
+{
+	g->tables.buckets = flows ? flows->buckets : NULL;
+	g->tables.n_buckets = flows ? flows->header->n_buckets : 0;
+	g->tables.elder_buckets = elder ? elder->buckets : NULL;
+	g->tables.n_elder_buckets = elder ? elder->header->n_buckets : 0;
+}
+
+/* No worker uses what was in use before any more: these are. */
+static void keep_tables(struct adopt *a, struct flow_file *flows, struct flow_file *elder)
+{
+	struct flow_file *old_flows = a->flows, *old_elder = a->elder;
+
+	if (flows == old_flows && elder == old_elder)
+		return;
+	a->flows = flows;
+	a->elder = elder;
+	a->flows_changed = flows && flows->read_fd >= 0;
+	if (old_flows != flows && old_flows != elder)
+		flow_file_close(old_flows);
+	if (old_elder != elder)
+		flow_file_close(old_elder);
+}
+
+/* The same snapshot with these tables. */
+static void exchange_tables(struct adopt *a, struct flow_file *flows, struct flow_file *elder)
+{
+	struct generation *old = a->shared->generation, *g = generation_new();
+
+	if (!g) {
+		log_error("no memory");
+		if (flows != a->flows)
+			flow_file_close(flows);
+		return;
+	}
+	*g = *old;
+	set_tables(g, flows, elder);
+	__atomic_store_n(&a->shared->generation, g, __ATOMIC_RELEASE);
+	adopt_wait_for_workers(a);
+	old->block = NULL; /* it is g's */
+	generation_free(old);
+	keep_tables(a, flows, elder);
 }
 
 /* What follows from there being no table, as far as an operator has to know it. */
@@ -123,8 +181,8 @@ static void correct_macs(struct generation *g, const struct port *ports, unsigne
 static int put_in_force(struct adopt *a, struct generation *g, char *why, size_t why_size)
 {
 	struct generation *old = a->shared->generation;
-	struct flow_file *old_flows = a->flows, *flows;
 	const struct snapshot_header *h = g->tables.header;
+	struct flow_file *flows, *elder;
 
 	if (h->n_ports > a->shared->n_ports && a->below) {
 		below_leave(a->below);
@@ -132,54 +190,53 @@ static int put_in_force(struct adopt *a, struct generation *g, char *why, size_t
 		snprintf(why, why_size, "it is for %u ports, and there are %u", h->n_ports, a->shared->n_ports);
 		return -1;
 	}
-	flows = choose_flows(a, h);
+	flows = choose_flows(a, h, &elder);
 	if (!flows && a->below)
 		below_leave(a->below);
 	else if (!flows)
 		warn_of_no_flows();
 	correct_macs(g, a->shared->ports, a->shared->n_ports);
 	segment_populate(a->segment, h);
-	g->tables.buckets = flows ? flows->buckets : NULL;
-	g->tables.n_buckets = flows ? flows->header->n_buckets : 0;
+	set_tables(g, flows, elder);
 	g->tables.active = a->segment->header->active;
 	__atomic_store_n(&a->shared->generation, g, __ATOMIC_RELEASE);
 	adopt_wait_for_workers(a);
 	generation_free(old);
-	if (flows != old_flows) {
-		flow_file_close(old_flows);
-		a->flows = flows;
-		a->flows_changed = flows && flows->read_fd >= 0;
-	}
+	keep_tables(a, flows, elder);
 	a->segment->header->snapshot_version = h->version;
 	return 0;
 }
 
 void adopt_follow_flows(struct adopt *a)
 {
-	struct generation *old = a->shared->generation, *g;
+	const struct generation *now = a->shared->generation;
 	struct flow_file *flows;
 
-	if (!old->tables.header)
+	if (!now->tables.header)
 		return;
-	flows = below_flows(a->below, a->flows, old->tables.header);
+	flows = below_flows(a->below, a->flows, now->tables.header);
 	if (flows == a->flows)
 		return;
-	g = generation_new();
-	if (!g) {
-		flow_file_close(flows);
-		return;
-	}
 	if (!flows)
 		below_leave(a->below);
-	*g = *old;
-	g->tables.buckets = flows ? flows->buckets : NULL;
-	g->tables.n_buckets = flows ? flows->header->n_buckets : 0;
-	__atomic_store_n(&a->shared->generation, g, __ATOMIC_RELEASE);
-	adopt_wait_for_workers(a);
-	old->block = NULL; /* it is g's */
-	generation_free(old);
-	flow_file_close(a->flows);
-	a->flows = flows;
+	exchange_tables(a, flows, a->elder);
+}
+
+void adopt_drop_elder(struct adopt *a)
+{
+	const struct snapshot_header *h = a->shared->generation->tables.header;
+	struct flow_file *flows, *elder = a->elder;
+
+	log_info("flow table %s: removed, no flow is left in it", elder->path);
+	unlink(elder->path);
+	exchange_tables(a, a->flows, NULL);
+	/* What had to wait for it. */
+	if (a->elder || a->flows->header->capacity == h->flow_capacity)
+		return;
+	a->capacity_said = 0;
+	flows = choose_flows(a, h, &elder);
+	if (flows != a->flows)
+		exchange_tables(a, flows, elder);
 }
 
 void adopt_kept(struct adopt *a)

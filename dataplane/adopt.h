@@ -19,13 +19,14 @@ struct adopt {
 	struct segment *segment;
 	struct below *below;	 /* of an AF_XDP port, whose flow table is that of the XDP program; else NULL */
 	struct flow_file *flows; /* NULL until the first snapshot, and when there is no room for one */
-	bool flows_changed;	 /* whoever maps the table has to be told; cleared by the teller */
+	struct flow_file *elder; /* the one before, of another capacity, while flows are left in it; else NULL */
+	bool flows_changed;	 /* whoever maps the tables has to be told; cleared by the teller */
 	char flow_name[300];	 /* of the flow table's file */
 	char kept_path[300];	 /* of the kept snapshot */
 	bool keep_due;
 	bool keep_failed;	/* when it was last tried */
 	__u64 keep_after_s;	/* not to be tried again before */
-	__u64 capacity_refused; /* the other capacity that was last logged */
+	__u64 capacity_said; /* a capacity that can't be had yet, which was logged */
 };
 
 /* shared->generation becomes one without snapshot. Returns 0, or -1 with a line logged. */
@@ -33,6 +34,9 @@ int adopt_init(struct adopt *a, const struct settings *s, struct worker_shared *
 
 /* Whether the table of the XDP program below is another by now: then it is the one in use. For AF_XDP ports. */
 void adopt_follow_flows(struct adopt *a);
+
+/* Nothing is left in the elder table: go on without. A change of capacity that waited for that is made now. */
+void adopt_drop_elder(struct adopt *a);
 
 /* Wait until every worker has been through its loop once more. */
 void adopt_wait_for_workers(const struct adopt *a);

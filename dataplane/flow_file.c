@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Finding, judging and making the flow table's file. */
+/* Finding, judging and making the flow table's file, and the one that follows it. */
 #include "flow_file.h"
 
 #include <errno.h>
@@ -21,6 +21,7 @@
 
 #define SHARED_MEMORY "/dev/shm"
 #define MAX_PLACES 8
+#define ELDER ".elder" /* behind the name of the table that was in use before */
 
 /* Folders where the file may be: hugetlbfs mounts, then shared memory. */
 struct places {
@@ -88,6 +89,12 @@ void flow_file_close(struct flow_file *f)
 	free(f);
 }
 
+void flow_file_remove(struct flow_file *f)
+{
+	unlink(f->path);
+	flow_file_close(f);
+}
+
 static struct flow_file *file_new(const char *dir, const char *name, const char *suffix)
 {
 	struct flow_file *f = calloc(1, sizeof(*f));
@@ -99,7 +106,7 @@ static struct flow_file *file_new(const char *dir, const char *name, const char 
 	return f;
 }
 
-/* What is wrong with a table that is there, or NULL. */
+/* What is wrong with a table that is there, whatever its capacity, or NULL. */
 static const char *misfit(const struct flow_file *f, const struct snapshot_header *snapshot)
 {
 	const struct flow_table_header *h = f->header;
@@ -107,10 +114,9 @@ static const char *misfit(const struct flow_file *f, const struct snapshot_heade
 
 	if (h->magic != FLOW_TABLE_MAGIC || h->abi != FLOW_TABLE_ABI || h->header_size != FLOW_TABLE_HEADER_SIZE)
 		return "it has another layout";
-	if (h->capacity != snapshot->flow_capacity ||
-		h->n_buckets != flow_table_buckets(snapshot->flow_capacity) ||
-		f->size < flow_table_size(snapshot->flow_capacity))
-		return "it has another capacity";
+	if (h->capacity < FLOW_CAPACITY_MIN || h->capacity > FLOW_CAPACITY_MAX ||
+		h->n_buckets != flow_table_buckets(h->capacity) || f->size < flow_table_size(h->capacity))
+		return "it is not as large as it says";
 	if (h->key_check != flow_key_check(snapshot->hash_key))
 		return "it was made with another hash key";
 	if (read_boot_id(boot_id, sizeof(boot_id)) || strncmp(boot_id, h->boot_id, sizeof(boot_id)))
@@ -153,10 +159,11 @@ static bool is_own(int fd)
 }
 
 /*
- * Open what is there. Returns 1 if it fits and is open; 0 if there is none or it doesn't fit, and then it
- * lies there still, unless it is somebody else's; -1 with a line logged if another process has it.
+ * Open what is there. Returns 1 if it fits and is open, with the flows that live in it; 0 if there is none or it
+ * doesn't fit, and then it lies there still, unless it is somebody else's; -1 with a line logged if another process
+ * has it.
  */
-static int adopt(struct flow_file *f, const struct snapshot_header *snapshot)
+static int adopt(struct flow_file *f, const struct snapshot_header *snapshot, __u64 *flows)
 {
 	const char *wrong = "it cannot be mapped";
 	struct stat st;
@@ -181,11 +188,29 @@ static int adopt(struct flow_file *f, const struct snapshot_header *snapshot)
 			wrong = misfit(f, snapshot);
 	}
 	if (!wrong) {
-		log_info("flow table %s: adopted with %llu flows", f->path,
-			(unsigned long long)revive(f, snapshot));
+		*flows = revive(f, snapshot);
 		return 1;
 	}
 	log_info("flow table %s: not used, for %s", f->path, wrong);
+	return 0;
+}
+
+/* The table of this name and suffix that fits, in *f, or NULL there. Returns 0, or -1 if another process has it. */
+static int find(const struct places *places, const char *name, const char *suffix,
+	const struct snapshot_header *snapshot, struct flow_file **f, __u64 *flows)
+{
+	for (unsigned int i = 0; i < places->n; i++) {
+		int found;
+
+		*f = file_new(places->dir[i], name, suffix);
+		found = *f ? adopt(*f, snapshot, flows) : -1;
+		if (found > 0)
+			return 0;
+		flow_file_close(*f);
+		*f = NULL;
+		if (found < 0)
+			return -1;
+	}
 	return 0;
 }
 
@@ -291,86 +316,179 @@ static struct flow_file *make_instead(const char *dir, const char *name, const s
 	return make_in(dir, name, snapshot);
 }
 
-/* Take the suffix off, over what has that name. */
-static void take_name(struct flow_file *f)
+/* Give the file the name with this suffix, in its folder, over what has it. Returns 0, or -1 with a line logged. */
+static int take_name(struct flow_file *f, const char *name, const char *suffix)
 {
 	char path[sizeof(f->path)];
+	const char *slash = strrchr(f->path, '/');
 
-	snprintf(path, sizeof(path), "%.*s", (int)(strlen(f->path) - strlen(".new")), f->path);
-	if (rename(f->path, path))
-		log_warning("cannot rename %s, which the next start will not find: %m", f->path);
-	else
-		strcpy(f->path, path);
+	snprintf(path, sizeof(path), "%.*s/%s%s", (int)(slash - f->path), f->path, name, suffix);
+	if (rename(f->path, path)) {
+		log_warning("cannot rename %s to %s: %m", f->path, path);
+		return -1;
+	}
+	strcpy(f->path, path);
+	return 0;
 }
 
-/* Remove what lies about under this name elsewhere, and what a process that was killed here left. */
-static void clean_up(const struct places *places, const char *name, const struct flow_file *keep)
+/* Remove what lies about under this name elsewhere, and what a process that was killed here left. elder: or NULL. */
+static void clean_up(
+	const struct places *places, const char *name, const struct flow_file *keep, const struct flow_file *elder)
 {
+	static const char *const suffixes[] = { "", ".new", ELDER };
+
 	for (unsigned int i = 0; i < places->n; i++)
-		for (int suffix = 0; suffix < 2; suffix++) {
+		for (unsigned int s = 0; s < sizeof(suffixes) / sizeof(suffixes[0]); s++) {
 			char path[sizeof(keep->path)];
 
-			snprintf(path, sizeof(path), "%s/%s%s", places->dir[i], name, suffix ? ".new" : "");
-			if (strcmp(path, keep->path))
+			snprintf(path, sizeof(path), "%s/%s%s", places->dir[i], name, suffixes[s]);
+			if (strcmp(path, keep->path) && (!elder || strcmp(path, elder->path)))
 				unlink(path);
 		}
 }
 
-/* Make a new table where there is room. in_use: an old one of this name is mapped, and gives nothing back. */
+/* A new table where there is room, with ".new" behind its name. in_use: an old one gives nothing back. */
+static struct flow_file *make_anywhere(
+	const struct places *places, const char *name, const struct snapshot_header *snapshot, bool in_use)
+{
+	struct flow_file *f = NULL;
+
+	for (unsigned int i = 0; i < places->n && !f; i++) {
+		f = make_in(places->dir[i], name, snapshot);
+		if (!f && !in_use)
+			f = make_instead(places->dir[i], name, snapshot);
+	}
+	return f;
+}
+
+static void say_new(const struct flow_file *f)
+{
+	log_info("flow table %s: new, %llu MB for %llu flows", f->path, (unsigned long long)(f->size >> 20),
+		(unsigned long long)f->header->capacity);
+}
+
+/* A new, empty table by this name; nobody's flows are waited for. */
 static struct flow_file *make(
 	const struct places *places, const char *name, const struct snapshot_header *snapshot, bool in_use)
 {
-	for (unsigned int i = 0; i < places->n; i++) {
-		struct flow_file *f = make_in(places->dir[i], name, snapshot);
+	struct flow_file *f = make_anywhere(places, name, snapshot, in_use);
 
-		if (!f && !in_use)
-			f = make_instead(places->dir[i], name, snapshot);
-		if (!f)
-			continue;
-		take_name(f);
-		log_info("flow table %s: new, %llu MB for %llu flows", f->path,
-			(unsigned long long)(f->size >> 20), (unsigned long long)snapshot->flow_capacity);
-		return f;
+	if (!f) {
+		log_error("cannot make the flow table %s/%s of %llu MB for %llu flows: %m",
+			places->dir[places->n - 1], name,
+			(unsigned long long)(flow_table_size(snapshot->flow_capacity) >> 20),
+			(unsigned long long)snapshot->flow_capacity);
+		return NULL;
 	}
-	log_error("cannot make the flow table %s/%s of %llu MB for %llu flows: %m", places->dir[places->n - 1],
-		name, (unsigned long long)(flow_table_size(snapshot->flow_capacity) >> 20),
-		(unsigned long long)snapshot->flow_capacity);
-	return NULL;
+	/* Under the other name it is as good a table, but one that the next start does not find. */
+	(void)take_name(f, name, "");
+	say_new(f);
+	clean_up(places, name, f, NULL);
+	return f;
 }
 
-struct flow_file *flow_file_open(const char *name, const struct snapshot_header *snapshot)
+/*
+ * A process that is killed between the renames leaves the old table under its new name only, which is where the next
+ * one finds it.
+ */
+static struct flow_file *succeed(const struct places *places, const char *name,
+	const struct snapshot_header *snapshot, struct flow_file *old)
 {
-	struct flow_file *f = NULL;
+	struct flow_file *f = make_anywhere(places, name, snapshot, true);
+
+	if (!f) {
+		log_warning("flow_table.capacity: no room for a table of %llu MB for %llu flows beside %s (%m): that "
+			    "stays in use, for %llu flows, until there is room when shunt-dataplane is started",
+			(unsigned long long)(flow_table_size(snapshot->flow_capacity) >> 20),
+			(unsigned long long)snapshot->flow_capacity, old->path,
+			(unsigned long long)old->header->capacity);
+		return NULL;
+	}
+	if (take_name(old, name, ELDER)) {
+		flow_file_remove(f);
+		return NULL;
+	}
+	(void)take_name(f, name, "");
+	say_new(f);
+	log_info("flow table %s: the one before, for %llu flows, until those in it have moved over or ended", old->path,
+		(unsigned long long)old->header->capacity);
+	clean_up(places, name, f, old);
+	return f;
+}
+
+struct flow_file *flow_file_succeed(struct flow_file *old, const char *name, const struct snapshot_header *snapshot)
+{
 	struct places places;
 
 	find_places(&places);
-	for (unsigned int i = 0; i < places.n && !f; i++) {
-		int found;
+	return succeed(&places, name, snapshot, old);
+}
 
-		f = file_new(places.dir[i], name, "");
-		found = f ? adopt(f, snapshot) : -1;
-		if (found > 0)
-			break;
+void flow_file_say_waiting(const struct flow_file *now, const struct snapshot_header *snapshot)
+{
+	log_info("flow_table.capacity: %llu instead of %llu takes effect when the table before this one is out of use",
+		(unsigned long long)snapshot->flow_capacity, (unsigned long long)now->header->capacity);
+}
+
+/* The two tables that were found, the elder one perhaps NULL, for this capacity. */
+static struct flow_file *go_on(const struct places *places, const char *name, const struct snapshot_header *snapshot,
+	struct flow_file *f, struct flow_file **elder)
+{
+	struct flow_file *next;
+
+	if (f->header->capacity != snapshot->flow_capacity && *elder) {
+		flow_file_say_waiting(f, snapshot);
+	} else if (f->header->capacity != snapshot->flow_capacity) {
+		next = succeed(places, name, snapshot, f);
+		if (next) {
+			*elder = f;
+			return next;
+		}
+	}
+	clean_up(places, name, f, *elder);
+	return f;
+}
+
+struct flow_file *flow_file_open(const char *name, const struct snapshot_header *snapshot, struct flow_file **elder)
+{
+	struct flow_file *f = NULL;
+	__u64 flows = 0, elder_flows = 0;
+	struct places places;
+
+	*elder = NULL;
+	find_places(&places);
+	if (find(&places, name, "", snapshot, &f, &flows) ||
+		find(&places, name, ELDER, snapshot, elder, &elder_flows)) {
+		flow_file_close(f);
+		return NULL;
+	}
+	if (!f && *elder && !take_name(*elder, name, "")) {
+		f = *elder;
+		flows = elder_flows;
+		*elder = NULL;
+	}
+	if (*elder && (!f || !elder_flows)) {
+		flow_file_remove(*elder);
+		*elder = NULL;
+	}
+	/* One without flows has nothing to hand over. */
+	if (f && f->header->capacity != snapshot->flow_capacity && !flows && !*elder) {
 		flow_file_close(f);
 		f = NULL;
-		if (found < 0)
-			return NULL;
 	}
 	if (!f)
-		f = make(&places, name, snapshot, false);
-	if (f)
-		clean_up(&places, name, f);
-	return f;
+		return make(&places, name, snapshot, false);
+	log_info("flow table %s: adopted with %llu flows", f->path, (unsigned long long)flows);
+	if (*elder)
+		log_info("flow table %s: adopted with %llu flows that move over", (*elder)->path,
+			(unsigned long long)elder_flows);
+	return go_on(&places, name, snapshot, f, elder);
 }
 
 struct flow_file *flow_file_replace(const char *name, const struct snapshot_header *snapshot)
 {
-	struct flow_file *f;
 	struct places places;
 
 	find_places(&places);
-	f = make(&places, name, snapshot, true);
-	if (f)
-		clean_up(&places, name, f);
-	return f;
+	return make(&places, name, snapshot, true);
 }

@@ -159,10 +159,18 @@ static void beat(struct dataplane *d)
 /* In small pieces, between what else there is to do. */
 static void sweep(struct dataplane *d)
 {
-	const struct flow_file *flows = d->adopt.flows;
+	const struct flow_file *flows = d->adopt.flows, *elder = d->adopt.elder;
 
-	if (d->shared.generation->tables.header)
-		sweeper_run(d->sweeper, d->shared.generation, flows ? flows->header : NULL, &d->segment);
+	if (!d->shared.generation->tables.header)
+		return;
+	sweeper_run(d->sweeper, d->shared.generation, flows ? flows->header : NULL, elder ? elder->header : NULL,
+		&d->segment);
+	/* Below an AF_XDP port the tables are shuntd's. */
+	if (!elder || d->adopt.below || !sweeper_elder_is_empty(d->sweeper))
+		return;
+	adopt_drop_elder(&d->adopt);
+	sweeper_restart(d->sweeper);
+	server_tell_flows(&d->server);
 }
 
 /* Until a signal says stop, or there is no port any more. Returns the exit status. */
@@ -173,7 +181,7 @@ static int loop(struct dataplane *d)
 		int n = epoll_wait(d->epoll, e, 4, sweeper_pause_ms(d->sweeper));
 
 		for (int i = 0; i < n; i++) {
-			const struct flow_file *flows = d->adopt.flows;
+			const struct flow_file *flows = d->adopt.flows, *elder = d->adopt.elder;
 			int fd = e[i].data.fd, client = d->server.client;
 			__u64 expirations;
 
@@ -189,7 +197,7 @@ static int loop(struct dataplane *d)
 			if (fd == d->server.listener && d->server.client >= 0 && watch(d, d->server.client) &&
 				errno != EEXIST)
 				log_error("event loop: %m");
-			if (flows != d->adopt.flows)
+			if (flows != d->adopt.flows || elder != d->adopt.elder)
 				sweeper_restart(d->sweeper);
 		}
 		sweep(d);

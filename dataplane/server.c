@@ -112,16 +112,28 @@ static int send_message(struct server *s, const void *message, size_t size, int 
 	return -1;
 }
 
-static int send_flows(struct server *s)
+/* f: NULL for none. */
+static int send_table(struct server *s, const struct flow_file *f, bool elder)
 {
-	const struct flow_file *f = s->adopt->flows;
 	struct channel_flows message = {
 		.head = { CHANNEL_FLOWS, sizeof(message) },
-		.size = f->size,
+		.size = f ? f->size : 0,
+		.elder = elder,
 	};
 
+	return send_message(s, &message, sizeof(message), f ? f->read_fd : -1);
+}
+
+static int send_flows(struct server *s)
+{
 	s->adopt->flows_changed = false;
-	return send_message(s, &message, sizeof(message), f->read_fd);
+	return send_table(s, s->adopt->flows, false) || send_table(s, s->adopt->elder, true) ? -1 : 0;
+}
+
+void server_tell_flows(struct server *s)
+{
+	if (s->client >= 0 && s->adopt->flows_changed)
+		send_flows(s);
 }
 
 void server_accept(struct server *s)

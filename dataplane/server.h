@@ -31,6 +31,9 @@ void server_accept(struct server *s);
 /* The client is readable: handle one message. It may be closed then. */
 void server_receive(struct server *s);
 
+/* The flow tables may be others: tell the client, if there is one and they are. */
+void server_tell_flows(struct server *s);
+
 /* Close all, and remove the socket. */
 void server_close(struct server *s);
 

@@ -22,6 +22,7 @@ struct sweeper {
 	__u64 begun_ns; /* of the sweep under way, or of the last */
 	__u64 next_ns;	/* no slice before then */
 	bool under_way;
+	bool elder_empty; /* the last sweep found no word in the elder table */
 };
 
 struct sweeper *sweeper_new(void)
@@ -36,8 +37,13 @@ void sweeper_free(struct sweeper *s)
 
 void sweeper_restart(struct sweeper *s)
 {
-	s->under_way = false;
+	s->under_way = s->elder_empty = false;
 	s->begun_ns = 0;
+}
+
+bool sweeper_elder_is_empty(const struct sweeper *s)
+{
+	return s->elder_empty;
 }
 
 /* New flows are counted from here on: together with active[] they are a backend's load. */
@@ -72,6 +78,7 @@ static void sweep_slice(struct sweeper *s, const struct generation *g, __u64 now
 	do {
 		if (sweep_buckets(&s->sweep, &t, STEP_BUCKETS)) {
 			s->under_way = false;
+			s->elder_empty = t.n_elder_buckets && !s->sweep.elder_words;
 			publish(s, g, segment);
 			return;
 		}
@@ -87,14 +94,16 @@ int sweeper_pause_ms(const struct sweeper *s)
 	return s->next_ns > now ? (int)((s->next_ns - now + 999999) / 1000000) : 0;
 }
 
-void sweeper_run(
-	struct sweeper *s, const struct generation *g, struct flow_table_header *flows, struct segment *segment)
+void sweeper_run(struct sweeper *s, const struct generation *g, struct flow_table_header *flows,
+	struct flow_table_header *elder, struct segment *segment)
 {
 	__u64 now = clock_ns();
 
 	/* As long as this thread lives, a table whose sweep takes long is not one out of use. */
 	if (flows)
 		flows->last_beat_s = now / 1000000000u;
+	if (elder)
+		elder->last_beat_s = now / 1000000000u;
 	if (now < s->next_ns)
 		return;
 	if (!s->under_way) {

@@ -3,6 +3,8 @@
 #ifndef SHUNT_SWEEPER_H
 #define SHUNT_SWEEPER_H
 
+#include <stdbool.h>
+
 #include "flow_table.h"
 #include "generation.h"
 #include "segment.h"
@@ -15,15 +17,18 @@ void sweeper_free(struct sweeper *s);
 /*
  * Sweep for two milliseconds if one is due or under way and the last such slice is long enough ago; at a
  * sweep's end fill in the segment's counts. To be called at least ten times a second, for it writes the
- * header's time as well, and again after sweeper_pause_ms(). g: with a snapshot. flows: NULL without a table.
+ * headers' time as well, and again after sweeper_pause_ms(). g: with a snapshot. flows, elder: NULL without a table.
  */
-void sweeper_run(
-	struct sweeper *s, const struct generation *g, struct flow_table_header *flows, struct segment *segment);
+void sweeper_run(struct sweeper *s, const struct generation *g, struct flow_table_header *flows,
+	struct flow_table_header *elder, struct segment *segment);
+
+/* Whether the last sweep went through an elder table and left nothing in it. */
+bool sweeper_elder_is_empty(const struct sweeper *s);
 
 /* Milliseconds until it should be called for the sweep under way; -1: none is. */
 int sweeper_pause_ms(const struct sweeper *s);
 
-/* The flow table is another one: forget a sweep that is under way. */
+/* The flow tables are others: forget a sweep that is under way. */
 void sweeper_restart(struct sweeper *s);
 
 #endif

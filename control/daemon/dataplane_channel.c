@@ -141,9 +141,11 @@ static const char *handle(struct dataplane_channel *channel, union message *mess
 		handler->hello(handler->context, &message->hello, fd);
 		return NULL;
 	case CHANNEL_FLOWS:
-		if (length != sizeof(message->flows) || fd < 0 || !channel->greeted)
+		/* Without a descriptor: there is no elder table any more. */
+		if (length != sizeof(message->flows) || !channel->greeted ||
+			(fd < 0 && (message->flows.size || !message->flows.elder)))
 			break;
-		handler->flows(handler->context, message->flows.size, fd);
+		handler->flows(handler->context, &message->flows, fd);
 		return NULL;
 	case CHANNEL_ACK:
 		if (length != sizeof(message->ack) || !channel->greeted)

@@ -18,7 +18,7 @@ struct dataplane_channel;
 struct dataplane_channel_handler {
 	void *context;
 	void (*hello)(void *context, const struct channel_hello *hello, int statistics_fd);
-	void (*flows)(void *context, uint64_t size, int fd);
+	void (*flows)(void *context, const struct channel_flows *flows, int fd); /* fd -1: there is none any more */
 	void (*ack)(void *context, const struct channel_ack *ack);
 	void (*down)(void *context, const char *why); /* no connection: could not be made, or ended; each time */
 };

@@ -47,16 +47,16 @@ static void explain_new(const struct tables *tables, const struct asked *asked, 
 	}
 }
 
-/* The flow's word, or 0: in the first bucket, else the second, as the forwarder looks. */
-static uint64_t find_word(const struct tables *tables, const struct asked *asked)
+/* The flow's word in a table, or 0: in the first bucket, else the second, as the forwarder looks. */
+static uint64_t find_word(const struct flow_bucket *buckets, uint32_t n_buckets, const struct asked *asked)
 {
 	struct flow_place place;
 
-	if (!tables->n_buckets)
+	if (!n_buckets)
 		return 0;
-	place = flow_place(asked->hash, asked->vip->vip, tables->n_buckets);
+	place = flow_place(asked->hash, asked->vip->vip, n_buckets);
 	for (int i = 0; i < 2; i++) {
-		const struct flow_bucket *bucket = tables_bucket(tables, place.bucket[i]);
+		const struct flow_bucket *bucket = &buckets[place.bucket[i]];
 		int index = flow_bucket_find(bucket, place.tag);
 		uint64_t word = index < 0 ? 0 : *(const volatile __u64 *)&bucket->word[index];
 
@@ -69,8 +69,10 @@ static uint64_t find_word(const struct tables *tables, const struct asked *asked
 /* Whether the flow's entry decides. */
 static bool explain_entry(const struct tables *tables, const struct asked *asked, struct explanation *e)
 {
-	uint64_t word = find_word(tables, asked);
+	uint64_t word = find_word(tables->buckets, tables->n_buckets, asked);
 
+	if (!flow_word_alive(word, tables->tick, tables_header(tables)->timeout))
+		word = find_word(tables->elder_buckets, tables->n_elder_buckets, asked);
 	if (!flow_word_alive(word, tables->tick, tables_header(tables)->timeout))
 		return false;
 	e->entry = (uint16_t)flow_word_backend(word);
@@ -83,9 +85,8 @@ static bool explain_entry(const struct tables *tables, const struct asked *asked
 	return true;
 }
 
-struct explanation explain_flow(const void *snapshot, const struct flow_bucket *buckets, uint32_t n_buckets,
-	struct addr source, uint16_t source_port, struct addr destination, uint16_t port, uint8_t protocol,
-	uint64_t now_s)
+struct explanation explain_flow(const void *snapshot, const struct forwarder_flows *flows, struct addr source,
+	uint16_t source_port, struct addr destination, uint16_t port, uint8_t protocol, uint64_t now_s)
 {
 	struct explanation e = {
 		.reason = EXPLAIN_NO_VIP,
@@ -101,8 +102,10 @@ struct explanation explain_flow(const void *snapshot, const struct flow_bucket *
 	memset(&tables, 0, sizeof(tables));
 	tables_open_snapshot(&tables, snapshot);
 	/* The core's tables are to be written to; these are only looked at, and mapped read-only at that. */
-	tables.buckets = (struct flow_bucket *)(uintptr_t)buckets;
-	tables.n_buckets = n_buckets;
+	tables.buckets = (struct flow_bucket *)(uintptr_t)flows->buckets;
+	tables.n_buckets = flows->n_buckets;
+	tables.elder_buckets = (struct flow_bucket *)(uintptr_t)flows->elder_buckets;
+	tables.n_elder_buckets = flows->n_elder_buckets;
 	tables.tick = flow_tick(now_s);
 	asked.vip = vip_lookup(&tables, destination, core_be16(port), protocol);
 	if (!asked.vip)

@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#include "flow_table.h"
+#include "forwarder.h"
 #include "snapshot.h"
 
 enum explain_reason { EXPLAIN_NO_VIP, EXPLAIN_FLOW, EXPLAIN_HASH, EXPLAIN_NO_BACKEND };
@@ -29,12 +29,11 @@ struct explanation {
 };
 
 /*
- * snapshot: a checked block. buckets: the forwarder's flow table as it is now, n_buckets 0 for none. port: host
- * order. now_s: CLOCK_MONOTONIC. For a new flow backend is exact with maglev and source-hash; with least-flows
+ * snapshot: a checked block. flows: the forwarder's flow table as it is now, all zero for none. port: host order.
+ * now_s: CLOCK_MONOTONIC. For a new flow backend is exact with maglev and source-hash; with least-flows
  * backend and other are the candidates; with round-robin backend is SNAPSHOT_NONE.
  */
-struct explanation explain_flow(const void *snapshot, const struct flow_bucket *buckets, uint32_t n_buckets,
-	struct addr source, uint16_t source_port, struct addr destination, uint16_t port, uint8_t protocol,
-	uint64_t now_s);
+struct explanation explain_flow(const void *snapshot, const struct forwarder_flows *flows, struct addr source,
+	uint16_t source_port, struct addr destination, uint16_t port, uint8_t protocol, uint64_t now_s);
 
 #endif

@@ -14,7 +14,7 @@ struct flow_scan {
 	bool (*visit)(void *context, const struct flow_seen *seen);
 	void (*done)(void *context);
 	void *context;
-	uint32_t next; /* bucket */
+	uint32_t next; /* bucket; those of the elder table come last */
 };
 
 const char *flow_state_name(enum flow_state state)
@@ -74,7 +74,7 @@ static void on_turn(evutil_socket_t fd, short what, void *context)
 	struct flow_scan *scan = context;
 	const struct snapshot_header *snapshot = publish_snapshot(scan->publisher);
 	struct forwarder_flows flows = publish_flows(scan->publisher);
-	uint32_t end = scan->next + BUCKETS_A_TURN;
+	uint32_t end = scan->next + BUCKETS_A_TURN, all = flows.n_buckets + flows.n_elder_buckets;
 	struct timeval at_once = { 0, 0 };
 	struct timespec now;
 	bool more = flows.buckets && snapshot;
@@ -82,11 +82,15 @@ static void on_turn(evutil_socket_t fd, short what, void *context)
 	(void)fd;
 	(void)what;
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (end > flows.n_buckets)
-		end = flows.n_buckets;
-	while (more && scan->next < end)
-		more = visit_bucket(scan, &flows.buckets[scan->next++], flow_tick((__u64)now.tv_sec), snapshot->timeout);
-	if (more && scan->next < flows.n_buckets && event_add(scan->turn, &at_once) == 0)
+	if (end > all)
+		end = all;
+	for (; more && scan->next < end; scan->next++) {
+		const struct flow_bucket *bucket = scan->next < flows.n_buckets ? &flows.buckets[scan->next] :
+			&flows.elder_buckets[scan->next - flows.n_buckets];
+
+		more = visit_bucket(scan, bucket, flow_tick((__u64)now.tv_sec), snapshot->timeout);
+	}
+	if (more && scan->next < all && event_add(scan->turn, &at_once) == 0)
 		return;
 
 	void (*done)(void *) = scan->done;

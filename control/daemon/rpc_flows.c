@@ -204,8 +204,8 @@ enum rpc_outcome rpc_explain(struct rpc_call *call)
 		return rpc_fail(call, RPC_REFUSED, 0, "no snapshot is in force: the forwarder forwards nothing yet");
 	flows = publish_flows(publisher);
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	explanation = explain_flow(snapshot, flows.buckets, flows.n_buckets, source->endpoint.address, source->endpoint.port,
-		vip->address, vip->port, vip->protocol, (uint64_t)now.tv_sec);
+	explanation = explain_flow(snapshot, &flows, source->endpoint.address, source->endpoint.port, vip->address,
+		vip->port, vip->protocol, (uint64_t)now.tv_sec);
 	put_explanation(call, &explanation);
 	return RPC_DONE;
 }

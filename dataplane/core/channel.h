@@ -4,10 +4,10 @@
  * one message a packet, descriptors attached with SCM_RIGHTS). The dataplane listens; the newest
  * connection is the one it serves, an older one is closed. Order:
  *
- *   dataplane -> HELLO (fd: statistics segment), then FLOWS if it has a flow table
+ *   dataplane -> HELLO (fd: statistics segment), then FLOWS, for the elder table too, if it has a flow table
  *   shuntd    -> SNAPSHOT (fd: sealed memfd)           any number of times
  *   dataplane -> ACK, one for each SNAPSHOT, in order, once every worker works from it or it is refused
- *   dataplane -> FLOWS (fd: flow table file)           whenever it has opened another table
+ *   dataplane -> FLOWS (fd: flow table file)           whenever it has opened another table, or gives up the elder
  *
  * A message of unknown type or wrong size is logged and the connection closed.
  */
@@ -18,7 +18,7 @@
 #include "snapshot.h"
 
 #define CHANNEL_MAGIC 0x314e414843544853ULL /* "SHTCHAN1" */
-#define CHANNEL_ABI 1
+#define CHANNEL_ABI 2
 #define CHANNEL_SEALS 0x000f /* F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE: all required */
 
 enum channel_type {
@@ -68,7 +68,9 @@ struct channel_ack {
 
 struct channel_flows {
 	struct channel_head head;
-	__u64 size; /* bytes of the file */
+	__u64 size;  /* bytes of the file; 0 without descriptor: there is none any more */
+	__u32 elder; /* 0: the table in use; 1: the one before it, of another capacity, with flows left in it */
+	__u32 reserved;
 };
 
 #endif

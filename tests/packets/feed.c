@@ -126,7 +126,7 @@ static ssize_t await(struct feed *f, __u32 type, void *message, size_t size)
 			return n ? fail(f, "no answer on the channel: %s", strerror(errno)) : 0;
 		if (any.head.type == CHANNEL_HELLO && fd >= 0)
 			result = map_stats(f, fd);
-		else if (any.head.type == CHANNEL_FLOWS && fd >= 0)
+		else if (any.head.type == CHANNEL_FLOWS && fd >= 0 && !any.flows.elder)
 			result = map_flows(f, fd, any.flows.size);
 		if (fd >= 0)
 			close(fd);

@@ -32,8 +32,11 @@ static void begin(const struct test_pool *pool)
 
 static struct explanation explain(uint16_t port, uint16_t vip_port)
 {
-	return explain_flow(world.snapshot, world.buckets, N_BUCKETS, addr_from_ipv4(core_be32(CLIENT)), port,
-		unit_addr("192.0.2.80"), vip_port, IPPROTO_TCP, now_s());
+	struct forwarder_flows flows = { .buckets = world.tables.buckets, .n_buckets = world.tables.n_buckets,
+		.elder_buckets = world.tables.elder_buckets, .n_elder_buckets = world.tables.n_elder_buckets };
+
+	return explain_flow(world.snapshot, &flows, addr_from_ipv4(core_be32(CLIENT)), port, unit_addr("192.0.2.80"),
+		vip_port, IPPROTO_TCP, now_s());
 }
 
 /* A new flow goes where it was said to, and is then said to be there for good. */
@@ -144,12 +147,40 @@ static void entry_that_does_not_hold(void)
 	world_close(&world);
 }
 
+/* Capacity and pool have changed: what is in the elder table counts, wherever the flow is by then. */
+static void in_the_elder_table(void)
+{
+	static struct flow_bucket empty[64];
+	unsigned int others = 0;
+
+	begin(&(struct test_pool){ .scheduler = SCHEDULER_MAGLEV, .n = 3 });
+	for (uint16_t i = 0; i < 200; i++)
+		test_send_tcp(&world, CLIENT, 1024 + i, TCP_SYN);
+	world_publish(&world, test_snapshot(&(struct test_pool){ .scheduler = SCHEDULER_MAGLEV, .n = 9 }, NULL));
+	world.tables.elder_buckets = world.tables.buckets;
+	world.tables.n_elder_buckets = world.tables.n_buckets;
+	world.tables.buckets = empty;
+	world.tables.n_buckets = UNIT_COUNT(empty);
+	for (uint16_t i = 0; i < 200; i++) {
+		struct explanation e = explain(1024 + i, 80);
+
+		CU_ASSERT_EQUAL(e.reason, EXPLAIN_FLOW);
+		CU_ASSERT(e.backend < 3);
+		CU_ASSERT_EQUAL(e.backend, test_send_tcp(&world, CLIENT, 1024 + i, TCP_ACK));
+		CU_ASSERT_EQUAL(explain(1024 + i, 80).backend, e.backend);
+		others += explain(10000 + i, 80).backend >= 3;
+	}
+	CU_ASSERT(others > 50);
+	world_close(&world);
+}
+
 static void without_a_flow_table(void)
 {
+	const struct forwarder_flows none = { .n_buckets = 0 };
 	struct explanation e;
 
 	begin(&(struct test_pool){ .scheduler = SCHEDULER_MAGLEV, .n = 3 });
-	e = explain_flow(world.snapshot, NULL, 0, unit_addr("198.51.100.2"), 1, unit_addr("192.0.2.80"), 80, IPPROTO_TCP,
+	e = explain_flow(world.snapshot, &none, unit_addr("198.51.100.2"), 1, unit_addr("192.0.2.80"), 80, IPPROTO_TCP,
 		now_s());
 	CU_ASSERT_EQUAL(e.reason, EXPLAIN_HASH);
 	world_close(&world);
@@ -171,6 +202,7 @@ int main(void)
 		{ "no VIP", no_vip },
 		{ "no backend", no_backend },
 		{ "an entry that does not hold", entry_that_does_not_hold },
+		{ "in the elder table", in_the_elder_table },
 		{ "without a flow table", without_a_flow_table },
 		{ "flow states have names", states_have_names },
 		{ NULL, NULL },

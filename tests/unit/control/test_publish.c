@@ -623,6 +623,19 @@ static void the_flow_table_is_mapped(void)
 	RUN_UNTIL(publish_flows(publisher).buckets);
 	CU_ASSERT_EQUAL(publish_flows(publisher).n_buckets, 16);
 	CU_ASSERT_EQUAL(publish_flows(publisher).header->n_buckets, 16);
+	/* The one before it beside it, until there is none. */
+	flows.elder = 1;
+	send_message(&flows, sizeof(flows), fd);
+	RUN_UNTIL(publish_flows(publisher).elder_buckets);
+	CU_ASSERT_EQUAL(publish_flows(publisher).n_elder_buckets, 16);
+	CU_ASSERT_EQUAL(publish_flows(publisher).n_buckets, 16);
+	flows.size = 0;
+	send_message(&flows, sizeof(flows), -1);
+	RUN_UNTIL(!publish_flows(publisher).elder_buckets);
+	CU_ASSERT_EQUAL(publish_flows(publisher).n_elder_buckets, 0);
+	CU_ASSERT_EQUAL(publish_flows(publisher).n_buckets, 16);
+	flows.elder = 0;
+	flows.size = size;
 	/* One that says it is larger than it is. */
 	header->n_buckets = 17;
 	send_message(&flows, sizeof(flows), fd);
