@@ -267,7 +267,7 @@ int xdp_publish(
 	return x->attached ? 0 : attach(x, error);
 }
 
-/* The program is off: say so once, with the cause. */
+/* The program is off, and why. That its interface went, interface.c has said already. */
 static void note_lost(struct xdp *x)
 {
 	note_attached(x, false);
@@ -280,7 +280,8 @@ static void note_lost(struct xdp *x)
 	else
 		error_set(&x->trouble, ENOENT, "somebody has taken the XDP program off interface %s",
 			x->pins.interface);
-	log_warning("%s", x->trouble.text);
+	if (x->index && x->index == x->attachment.index)
+		log_warning("%s", x->trouble.text);
 }
 
 /* See that the program is where it should be, closely once a second, and put it there if it can be. */

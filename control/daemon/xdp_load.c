@@ -13,6 +13,7 @@
 #include "shunt_xdp.skel.h"
 
 #include "hash.h"
+#include "maglev.h"
 #include "xdp_system.h"
 
 #define IDS_MIN 64	/* so few take no more than a page a CPU */
@@ -58,10 +59,23 @@ static uint32_t ids_of(const struct snapshot_header *snapshot)
 	return ids;
 }
 
+/* Lines of a half with room to grow: a quarter more, and slots of the pools that have none while no server is up. */
+static uint32_t roomy_lines(const struct snapshot_header *snapshot)
+{
+	const struct snapshot_pool *pools = (const void *)((const char *)snapshot + snapshot->pools_off);
+	uint64_t size = snapshot->size + snapshot->size / 4;
+
+	for (uint32_t i = 0; i < snapshot->n_pools; i++)
+		if (pools[i].used && !pools[i].slot_count)
+			size += MAGLEV_SLOTS * sizeof(__u16);
+	return (xdp_lines(size) + LINES_STEP - 1) / LINES_STEP * LINES_STEP;
+}
+
 struct xdp_wants xdp_load_wants(const struct snapshot_header *snapshot, uint32_t mtu, uint32_t queues)
 {
 	return (struct xdp_wants){
 		.half_lines = xdp_lines(snapshot->size),
+		.roomy_lines = roomy_lines(snapshot),
 		.ids = ids_of(snapshot),
 		.n_cpus = (uint32_t)libbpf_num_possible_cpus(),
 		.n_queues = queues,
@@ -106,7 +120,7 @@ static int set_sizes(struct shunt_xdp *object, const struct xdp_wants *wants, co
 	const struct tables_plan *plan)
 {
 	struct xdp_control *control = &object->data_control->control;
-	uint32_t lines = wants->half_lines + wants->half_lines / 4, rows;
+	uint32_t lines = wants->roomy_lines, rows;
 	struct xdp_sizes sizes = {
 		.n_buckets = flow_table_buckets(plan->capacity),
 		.n_elder_buckets = plan->n_elder_buckets,
@@ -121,7 +135,6 @@ static int set_sizes(struct shunt_xdp *object, const struct xdp_wants *wants, co
 	if (old && old->control && old->control->sizes.ids > sizes.ids)
 		sizes.ids = old->control->sizes.ids;
 	rows = (sizes.n_cpus + 1) * sizes.ids;
-	lines = (lines + LINES_STEP - 1) / LINES_STEP * LINES_STEP;
 	memcpy((void *)&object->rodata->sizes, &sizes, sizeof(sizes));
 	control->sizes = sizes;
 	control->half_lines = lines;

@@ -53,6 +53,7 @@ struct xdp_set {
 /* What a snapshot wants of a set, at the least. */
 struct xdp_wants {
 	uint32_t half_lines;
+	uint32_t roomy_lines; /* what a new set is given, so that it need not be replaced soon */
 	uint32_t ids;
 	uint32_t n_cpus;
 	uint32_t n_queues;

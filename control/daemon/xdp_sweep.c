@@ -49,6 +49,7 @@ static void publish(struct xdp_sweep *s, struct xdp_set *set, uint32_t n_backend
 	stats->flow_slots = (uint64_t)set->flows->n_buckets * FLOW_BUCKET_WORDS;
 	stats->sweep_ns = xdp_system_now_ns();
 	stats->sweep++;
+	s->elder_empty = set->elder && !s->sweep.elder_words;
 }
 
 void xdp_sweep_run(struct xdp_sweep *s, struct xdp_set *set, struct stats_header *stats)
@@ -69,6 +70,10 @@ void xdp_sweep_run(struct xdp_sweep *s, struct xdp_set *set, struct stats_header
 	tables_open_snapshot(&t, snapshot);
 	t.buckets = xdp_set_buckets(set->flows);
 	t.n_buckets = set->flows->n_buckets;
+	if (set->elder) {
+		t.elder_buckets = xdp_set_buckets(set->elder);
+		t.n_elder_buckets = set->elder->n_buckets;
+	}
 	t.tick = flow_tick(now / 1000000000u);
 	do {
 		if (sweep_buckets(&s->sweep, &t, STEP_BUCKETS)) {

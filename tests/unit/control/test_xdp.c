@@ -415,6 +415,37 @@ static void another_layout_is_replaced_with_its_flows(void)
 	detach();
 }
 
+static void another_capacity_keeps_the_flows(void)
+{
+	struct xdp *x = open_auto();
+	struct mac before[64], after[64];
+	const struct flow_table_header *header;
+	const struct flow_bucket *buckets;
+	__u32 n_buckets, id;
+
+	CU_ASSERT_EQUAL(publish_of(x, 5, CAPACITY), 0);
+	send_flows(TCP_ACK, 64, before);
+	CU_ASSERT_EQUAL(publish_of(x, 11, CAPACITY * 4), 0);
+	header = xdp_flows(x, &buckets, &n_buckets);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(header);
+	CU_ASSERT_EQUAL(header->capacity, CAPACITY * 4);
+	CU_ASSERT_EQUAL(n_buckets, flow_table_buckets(CAPACITY * 4));
+	id = on_interface();
+	send_flows(TCP_ACK, 64, after);
+	CU_ASSERT_EQUAL(memcmp(before, after, sizeof(before)), 0);
+	/* All have moved by now: a sweep finds that the elder table is empty, and it goes. */
+	for (int i = 0; i < 40 && on_interface() == id; i++) {
+		usleep(100000);
+		xdp_tick(x);
+	}
+	CU_ASSERT(on_interface() != id);
+	send_flows(TCP_ACK, 64, after);
+	CU_ASSERT_EQUAL(memcmp(before, after, sizeof(before)), 0);
+	CU_ASSERT_EQUAL(total(x, true), 192);
+	xdp_close(x);
+	detach();
+}
+
 static void sweeps(void)
 {
 	struct xdp *x = open_auto();
@@ -678,6 +709,7 @@ int main(void)
 		{ "a crash while growing loses no counts", a_crash_while_growing_loses_no_counts },
 		{ "a newer program takes the place", a_newer_program_takes_the_place },
 		{ "another layout is replaced with its flows", another_layout_is_replaced_with_its_flows },
+		{ "another capacity keeps the flows", another_capacity_keeps_the_flows },
 		{ "sweeps", sweeps },
 		{ "a foreign program stays", a_foreign_program_stays },
 		{ "the interface comes and goes", the_interface_comes_and_goes },
