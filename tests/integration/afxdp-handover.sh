@@ -13,7 +13,10 @@
 steady_udp=$build/tests/bench/steady_udp
 [[ -x $steady_udp ]] || skip "no $steady_udp"
 rate=5000
-export SHUNT_LAB_SOCKETS=1
+# Two queues with a worker each: their sockets share one pool of buffers.
+export SHUNT_LAB_SOCKETS=1 SHUNT_LAB_QUEUES=2
+SHUNT_LAB_CORES=$(awk '/^Cpus_allowed_list/ { n = split($2, a, /[-,]/); print a[1] (n > 1 ? "," a[n] : "") }' /proc/self/status)
+export SHUNT_LAB_CORES
 
 # Since it was started last: it takes frames off the program's hands.
 has_joined() {
@@ -68,6 +71,8 @@ cmp "$scratch/file" "$run/$(head -c 3 "$scratch/file")/www/download" || fail "da
 head -c 4M /dev/urandom >"$scratch/upload"
 on client curl -fsS -m 60 -T "$scratch/upload" "http://$vip4/upload/file"
 cmp "$scratch/upload" "$run"/rs*/www/upload/file || fail "damaged"
+is "workers that received" "$(json status '[.dataplane.workers[] | select(.packets > 0)] | length')" \
+	"$(wc -w <<<"${SHUNT_LAB_CORES//,/ }")"
 await 5 "verdicts add up to what was received" accounted_for
 
 step "downloads begin; then their servers, and one of the generator's, get no new flows any more"
