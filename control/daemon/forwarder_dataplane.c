@@ -22,7 +22,7 @@ struct dataplane {
 	struct event *watch; /* every second */
 	struct channel_hello hello;
 	struct dataplane_stats stats;
-	struct dataplane_flow_table flows;
+	struct dataplane_flow_table flows, elder;
 	uint64_t sent_version; /* of what is on its way; 0: nothing is */
 	uint64_t sent_ns;
 	bool silent;    /* its heartbeat is late, which was logged */
@@ -66,17 +66,19 @@ static void on_hello(void *context, const struct channel_hello *hello, int fd)
 	d->forwarder.owner.up(d->forwarder.owner.context, &d->forwarder);
 }
 
-static void on_flows(void *context, uint64_t size, int fd)
+static void on_flows(void *context, const struct channel_flows *message, int fd)
 {
 	struct dataplane *d = context;
-	const char *fault = dataplane_flow_table_open(&d->flows, fd, size);
+	struct dataplane_flow_table *table = message->elder ? &d->elder : &d->flows;
+	const char *fault = fd < 0 ? NULL : dataplane_flow_table_open(table, fd, message->size);
 
-	if (fault) {
+	if (fault)
 		log_warning("shunt-dataplane: %s: flows can't be shown", fault);
-		dataplane_flow_table_close(&d->flows);
-	}
+	if (fault || fd < 0)
+		dataplane_flow_table_close(table);
 	d->forwarder.flows = (struct forwarder_flows){ .header = d->flows.header, .buckets = d->flows.buckets,
-		.n_buckets = d->flows.n_buckets };
+		.n_buckets = d->flows.n_buckets, .elder_buckets = d->elder.buckets,
+		.n_elder_buckets = d->elder.n_buckets };
 }
 
 static void on_ack(void *context, const struct channel_ack *ack)
@@ -110,6 +112,7 @@ static void on_down(void *context, const char *why)
 	d->forwarder.flows = (struct forwarder_flows){ .header = NULL };
 	dataplane_stats_close(&d->stats);
 	dataplane_flow_table_close(&d->flows);
+	dataplane_flow_table_close(&d->elder);
 }
 
 static void on_watch(evutil_socket_t fd, short what, void *context)
@@ -201,6 +204,7 @@ static void free_dataplane(struct forwarder *forwarder)
 		event_free(d->watch);
 	dataplane_stats_close(&d->stats);
 	dataplane_flow_table_close(&d->flows);
+	dataplane_flow_table_close(&d->elder);
 	free(d);
 }
 
