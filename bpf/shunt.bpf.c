@@ -161,19 +161,15 @@ __attribute__((noinline)) int count(__u32 counter)
 	return 0;
 }
 
-/* Any packet, step by step. Returns the XDP action. */
-__attribute__((noinline)) int any(struct xdp_md *ctx)
+/* Any packet, parsed, step by step. Returns the XDP action. */
+__attribute__((noinline)) int steps(struct xdp_md *ctx, const struct packet *p)
 {
-	struct frame f = frame_of(ctx);
-	struct packet p;
 	__u32 verdict, counter;
-	int action;
+	int action = flow(ctx, p);
 
-	packet_parse(&f, &p);
-	action = flow(ctx, &p);
-	if (core_likely(action != NO_FLOW))
+	if (action != NO_FLOW)
 		return action;
-	verdict = (__u32)other(ctx, &p);
+	verdict = (__u32)other(ctx, p);
 	counter = verdict >> 8;
 	switch (verdict & 0xff) {
 	case ACTION_TO_KERNEL:
@@ -184,7 +180,7 @@ __attribute__((noinline)) int any(struct xdp_md *ctx)
 		break;
 	default:
 		action = XDP_TX;
-		if (answer(ctx, &p, verdict & 0xff)) {
+		if (answer(ctx, p, verdict & 0xff)) {
 			action = XDP_DROP;
 			counter = COUNTER_DROP_NO_ROOM;
 		}
@@ -193,16 +189,33 @@ __attribute__((noinline)) int any(struct xdp_md *ctx)
 	return action;
 }
 
+__attribute__((noinline)) int parse(struct xdp_md *ctx, struct packet *p)
+{
+	struct frame f = frame_of(ctx);
+
+	if (!p)
+		return -1;
+	packet_parse(&f, p);
+	return 0;
+}
+
 SEC("xdp")
 int shunt_xdp(struct xdp_md *ctx)
 {
 	struct frame f = frame_of(ctx);
+	struct packet p, parsed;
 	struct verdict v;
 	struct tables t;
 
-	if (!tables_open(&t) && !sizes.n_queues && usual_forward(&t, &f, &v))
-		return send(&t, &f, &v);
-	return any(ctx);
+	if (!usual_parse(&f, &p)) {
+		if (!tables_open(&t) && !sizes.n_queues && usual_forward(&t, &f, &p, &v))
+			return send(&t, &f, &v);
+		/* A copy, so that p itself need not be memory. */
+		parsed = p;
+	} else {
+		parse(ctx, &parsed);
+	}
+	return steps(ctx, &parsed);
 }
 
 char license_of_program[] SEC("license") = "Dual BSD/GPL";

@@ -21,24 +21,30 @@ core_inline int usual_parse(const struct frame *f, struct packet *p)
 	const struct ipv4_header *ip = (const struct ipv4_header *)(data + ETH_LEN);
 	const struct parse_ports *ports = (const struct parse_ports *)(data + USUAL_L4);
 	__u32 total_len, least;
+	__u8 proto;
 
 	if (!data || eth->type != core_be16(ETHERTYPE_IPV4) || ip->version_ihl != 0x45 || ip->frag & core_be16(0x3fff))
 		return -1;
-	p->proto = ip->proto;
-	if (p->proto == PROTO_TCP)
+	proto = ip->proto;
+	if (proto == PROTO_TCP)
 		least = sizeof(*ip) + 20;
-	else if (p->proto == PROTO_UDP)
+	else if (proto == PROTO_UDP)
 		least = sizeof(*ip) + 8;
 	else
 		return -1;
 	total_len = core_be16(ip->total_len);
 	if (total_len < least || total_len > f->len - ETH_LEN)
 		return -1;
-	p->src = addr_from_ipv4(ip->src);
-	p->dst = addr_from_ipv4(ip->dst);
-	p->sport = ports->sport;
-	p->dport = ports->dport;
-	p->tcp_flags = ((const __u8 *)ports)[13];
+	*p = (struct packet){ .src = addr_from_ipv4(ip->src),
+		.dst = addr_from_ipv4(ip->dst),
+		.sport = ports->sport,
+		.dport = ports->dport,
+		.l3 = ETH_LEN,
+		.l4 = USUAL_L4,
+		.l4_len = (__u16)(total_len - sizeof(*ip)),
+		.kind = PACKET_FLOW,
+		.proto = proto,
+		.tcp_flags = proto == PROTO_TCP ? ((const __u8 *)ports)[13] : 0 };
 	return 0;
 }
 
@@ -70,23 +76,26 @@ core_inline __u64 usual_word(const struct tables *t, const struct lookup *l)
 	return flow_word_stays(word, l, tables_tick(t)) ? word : 0;
 }
 
-/* Returns 1 with the verdict, a backend, and the frame's new MAC addresses; or 0 with nothing done or counted. */
-core_inline int usual_forward(const struct tables *t, const struct frame *f, struct verdict *v)
+/*
+ * p: of usual_parse(). Returns 1 with the verdict, a backend, and the frame's new MAC addresses; or 0 with nothing
+ * done or counted.
+ */
+core_inline int usual_forward(const struct tables *t, const struct frame *f, const struct packet *p,
+	struct verdict *v)
 {
 	const struct snapshot_backend *backend;
-	struct packet p = { 0 };
 	struct lookup l = { 0 };
 	__u64 word;
 
-	if (!tables_n_buckets(t) || usual_parse(f, &p))
+	if (!tables_n_buckets(t))
 		return 0;
-	l.signal = p.proto == PROTO_TCP ? p.tcp_flags & SIGNAL_TCP : SIGNAL_UDP;
+	l.signal = p->proto == PROTO_TCP ? p->tcp_flags & SIGNAL_TCP : SIGNAL_UDP;
 	if (l.signal != TCP_ACK && l.signal != SIGNAL_UDP)
 		return 0;
-	l.vip = usual_vip(t, f, &p);
+	l.vip = usual_vip(t, f, p);
 	if (!l.vip)
 		return 0;
-	forward_hash(t, &p, &l);
+	forward_hash(t, p, &l);
 	forward_place(t, &l);
 	word = usual_word(t, &l);
 	if (!word)

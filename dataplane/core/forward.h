@@ -308,21 +308,26 @@ core_inline __u32 forward_by_hash(const struct tables *t, const struct lookup *l
 }
 
 /*
- * How readily a word gives way to a new flow: RANK_FREE for a free or dead one, RANK_RESET for a reset flow,
- * 1 + ticks waited for a half-open one, 0 for those never displaced: established, closing, answered UDP.
- * Without branches: the compiler can then rank a whole bucket at once, and BPF's verifier follow it.
+ * How readily a word gives way to a new flow: RANK_FREE or more for a free or dead one, RANK_RESET for a reset flow,
+ * 1 + ticks waited, and the skew that clocks may have, for a half-open one, 0 for those never displaced: established,
+ * closing, answered UDP. Without branches: the compiler can then rank a whole bucket at once, and BPF's verifier
+ * follow it. waited is flow_word_age() with the skew left in: the word's state and tick are subtracted in one.
  */
 #define RANK_FREE 0x4000u
 #define RANK_RESET 0x2000u
 
 core_inline __u32 flow_word_rank(__u64 word, __u32 tick, const __u16 *timeout)
 {
-	__u32 state = flow_word_state(word), age = flow_word_age(word, tick);
-	__u32 dead = ((__u32)timeout[state] - age) >> 31 | (state - 1) >> 31;
-	__u32 half_open = (1u << FLOW_SYN | 1u << FLOW_UDP_NEW) >> state & 1;
-	__u32 reset = (1u << FLOW_RESET) >> state & 1;
+	__u32 tick_state = (__u32)(word >> FLOW_STATE_SHIFT), state = tick_state & FLOW_STATE_MASK;
+	__u32 waited = ((tick + FLOW_TICK_SKEW) << 3 | FLOW_STATE_MASK) - tick_state;
+	__u32 dead, half_open, reset;
 
-	return dead * RANK_FREE | (dead ^ 1) * (reset * RANK_RESET | half_open * (age + 1));
+	_Static_assert(FLOW_TICK_SHIFT == FLOW_STATE_SHIFT + 3, "the tick stands right above the state");
+	waited = waited >> 3 & FLOW_TICK_MASK;
+	dead = ((__u32)timeout[state] + FLOW_TICK_SKEW - waited) >> 31 | (state - 1) >> 31;
+	half_open = (1u << FLOW_SYN | 1u << FLOW_UDP_NEW) >> state & 1;
+	reset = (1u << FLOW_RESET) >> state & 1;
+	return dead * RANK_FREE | reset * RANK_RESET | half_open * (waited + 1);
 }
 
 /*

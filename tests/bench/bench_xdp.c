@@ -23,7 +23,7 @@
 #include "parse.h"
 #include "xdp_bed.h"
 
-#define CAPACITY 1000000
+#define CAPACITY_MIN 65536
 
 struct bench {
 	struct bench_xdp *base;
@@ -83,9 +83,10 @@ static int nothing(const struct bench *b)
 	return bpf_program__fd(b->base->progs.nothing);
 }
 
-static void open_bed(struct bench *b, __u32 n_buckets)
+/* capacity 0: no flow table */
+static void open_bed(struct bench *b, __u32 capacity)
 {
-	struct xdp_sizes sizes = { .n_buckets = n_buckets, .ids = 128 };
+	struct xdp_sizes sizes = { .n_buckets = capacity ? flow_table_buckets(capacity) : 0, .ids = 128 };
 
 	if (xdp_bed_open(&b->bed, b->size, &sizes))
 		die(b->bed.error);
@@ -107,7 +108,8 @@ static void measure_hits(struct bench *b, const char *name, __u32 n)
 	struct load enter = { name, n, 1, TCP_ACK }, load = { name, n, 0, TCP_ACK };
 	__u64 hits;
 
-	open_bed(b, flow_table_buckets(CAPACITY));
+	/* A table for as many: half of its words are taken. */
+	open_bed(b, n < CAPACITY_MIN ? CAPACITY_MIN : n);
 	b->base->bss->choice.turn = 0;
 	for (int i = 0; i < 2; i++) {
 		run_behind(b, b->bed.program, &enter, (int)n);
@@ -128,20 +130,20 @@ static void measure_ring(struct bench *b)
 	open_bed(b, 0);
 	measure(b, &ring);
 	xdp_bed_close(&b->bed);
-	open_bed(b, flow_table_buckets(CAPACITY));
+	open_bed(b, 65536);
 	measure(b, &miss);
 	xdp_bed_close(&b->bed);
 }
 
-/* New flows into a table full of half-open ones: each displaces another. */
-static void measure_new(struct bench *b)
+/* New flows into a table for n that is full of half-open ones: each displaces another. */
+static void measure_new(struct bench *b, const char *name, __u32 n)
 {
-	struct load load = { "new_full", CAPACITY, 1, TCP_SYN };
+	struct load load = { name, n, 1, TCP_SYN };
 	__u64 evicted;
 
-	open_bed(b, flow_table_buckets(CAPACITY));
+	open_bed(b, n);
 	b->base->bss->choice.turn = 0;
-	run_behind(b, b->bed.program, &load, 4 * CAPACITY);
+	run_behind(b, b->bed.program, &load, (int)(4 * n));
 	evicted = xdp_bed_counter(&b->bed, COUNTER_FLOW_EVICTED);
 	measure(b, &load);
 	if (xdp_bed_counter(&b->bed, COUNTER_FLOW_EVICTED) - evicted < (__u64)b->runs * (__u64)b->packets * 9 / 10)
@@ -175,7 +177,7 @@ int main(int argc, char **argv)
 		else
 			return 2;
 	}
-	b.block = bench_snapshot(CAPACITY, &b.size);
+	b.block = bench_snapshot(CAPACITY_MIN, &b.size);
 	b.base = bench_xdp__open_and_load();
 	if (!b.block || !b.base)
 		die("cannot load BPF programs: it needs root");
@@ -185,7 +187,8 @@ int main(int argc, char **argv)
 	measure_hits(&b, "hit_64k", 65536);
 	measure_hits(&b, "hit_512k", 524288);
 	measure_ring(&b);
-	measure_new(&b);
+	measure_new(&b, "new_full_64k", 65536);
+	measure_new(&b, "new_full_512k", 524288);
 	bench_xdp__destroy(b.base);
 	free(b.block);
 	return 0;
