@@ -96,8 +96,11 @@ void print_status(const struct invocation *invocation, const json_t *result)
 	size_t i;
 
 	print_daemon("shuntd", result);
-	printf("\n" LABEL "%s, snapshot %llu (%s)\n", "path", text_member(result, "path", "?"),
-		text_number(result, "snapshot"), text_member(result, "path_reason", "?"));
+	printf("\n" LABEL "%s, snapshot %llu", "path", text_member(result, "path", "?"),
+		text_number(result, "snapshot"));
+	if (json_object_get(result, "path_reason")) /* not of a shuntd that has one path only */
+		printf(" (%s)", text_member(result, "path_reason", ""));
+	putchar('\n');
 	if (xdp)
 		print_xdp(invocation, xdp);
 	if (dataplane)

@@ -269,7 +269,7 @@ udp  [2001:db8::80]:53 dns6      0      0       0       0
 
 STATUS = """\
 shuntd     0.1.0, up 3d 5h, pid 811
-path       dpdk, snapshot 42
+path       dpdk, snapshot 42 (path is "dpdk")
 dataplane  0.1.0, up 1h 1m, pid 812, snapshot 42 in force
 set        3 VIPs, 2 pools, 1 backend
 traffic    1.23M packets/s
@@ -372,6 +372,19 @@ def test_printing(daemon):
     daemon.results["status"] = {**ANSWERS["status"], "dataplane": {"connected": False}, "warnings": []}
     r = shuntctl("status", socket=daemon.path)
     check("status without a dataplane: says so", "dataplane  not connected" in r.out and "port" not in r.out, r)
+    xdp = {"interface": "eth0", "attached": True, "mode": "generic", "uptime_s": 60, "snapshot": 42, "ports": [],
+           "workers": [{"core": 1, "packets": 5, "packets_per_second": 0.0}]}
+    daemon.results["status"] = {**ANSWERS["status"], "path": "xdp-generic", "xdp": xdp, "dataplane": {"connected": False}}
+    r = shuntctl("status", socket=daemon.path)
+    check("status of both forwarders, one of them away: says what XDP is at",
+          "program    eth0, generic mode, counting for 1m, snapshot 42 in force\n" in r.out and
+          "dataplane  not connected: XDP forwards meanwhile\n" in r.out and
+          "worker     core 1, 0 packets/s, 5 packets in all\n" in r.out, r)
+    daemon.results["status"] = {key: value for key, value in ANSWERS["status"].items() if key != "dataplane"}
+    daemon.results["status"].update(path="xdp", xdp={**xdp, "attached": False, "mode": None})
+    r = shuntctl("status", socket=daemon.path)
+    check("status of XDP alone: no word of the dataplane", "program    eth0, not attached\n" in r.out and
+          "dataplane " not in r.out, r)
     daemon.results["reload"] = {"changes": [], "snapshot": 42}
     r = shuntctl("reload", socket=daemon.path)
     check("reload without changes: says so", r.out == "Nothing to change: the running set is what the file says.\n", r)
