@@ -75,7 +75,7 @@ static struct flow_file *choose_flows(struct adopt *a, const struct snapshot_hea
 {
 	struct flow_file *next;
 
-	*elder = a->elder;
+	*elder = a->below ? below_elder(a->below, a->elder, h) : a->elder;
 	if (a->below)
 		return below_flows(a->below, a->flows, h);
 	if (!a->flows)
@@ -134,6 +134,8 @@ static void exchange_tables(struct adopt *a, struct flow_file *flows, struct flo
 		log_error("no memory");
 		if (flows != a->flows)
 			flow_file_close(flows);
+		if (elder != a->elder && elder != a->flows)
+			flow_file_close(elder);
 		return;
 	}
 	*g = *old;
@@ -210,16 +212,16 @@ static int put_in_force(struct adopt *a, struct generation *g, char *why, size_t
 void adopt_follow_flows(struct adopt *a)
 {
 	const struct generation *now = a->shared->generation;
-	struct flow_file *flows;
+	struct flow_file *flows, *elder;
 
 	if (!now->tables.header)
 		return;
-	flows = below_flows(a->below, a->flows, now->tables.header);
-	if (flows == a->flows)
+	flows = choose_flows(a, now->tables.header, &elder);
+	if (flows == a->flows && elder == a->elder)
 		return;
 	if (!flows)
 		below_leave(a->below);
-	exchange_tables(a, flows, a->elder);
+	exchange_tables(a, flows, elder);
 }
 
 void adopt_drop_elder(struct adopt *a)

@@ -32,7 +32,7 @@ struct adopt {
 /* shared->generation becomes one without snapshot. Returns 0, or -1 with a line logged. */
 int adopt_init(struct adopt *a, const struct settings *s, struct worker_shared *shared, struct segment *segment);
 
-/* Whether the table of the XDP program below is another by now: then it is the one in use. For AF_XDP ports. */
+/* Whether the tables of the XDP program below are others by now: then they are those in use. For AF_XDP ports. */
 void adopt_follow_flows(struct adopt *a);
 
 /* Nothing is left in the elder table: go on without. A change of capacity that waited for that is made now. */

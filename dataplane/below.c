@@ -33,6 +33,7 @@ void below_init(struct below *b, const struct settings *s, struct afxdp *port, s
 			*c = ':';
 	*b = (struct below){ .port = port, .adopt = adopt, .xsks = -1 };
 	snprintf(b->flows_path, sizeof(b->flows_path), "%s/%s/flows", s->xdp_pin, name);
+	snprintf(b->elder_path, sizeof(b->elder_path), "%s/%s/elder", s->xdp_pin, name);
 	snprintf(b->xsks_path, sizeof(b->xsks_path), "%s/%s/xsks", s->xdp_pin, name);
 	snprintf(b->owners_path, sizeof(b->owners_path), "%s/%s/owners", s->xdp_pin, name);
 	snprintf(b->control_path, sizeof(b->control_path), "%s/%s/control", s->xdp_pin, name);
@@ -73,6 +74,24 @@ struct flow_file *below_flows(struct below *b, struct flow_file *in_use, const s
 	}
 	say(b, "its flow table is for another hash key");
 	flow_file_close(f);
+	return NULL;
+}
+
+struct flow_file *below_elder(struct below *b, struct flow_file *in_use, const struct snapshot_header *snapshot)
+{
+	__u32 id = flow_map_id(b->elder_path);
+	struct flow_file *f;
+	char why[200];
+
+	if (in_use && in_use->map_id == id)
+		return in_use;
+	if (!id || id == b->no_elder_id)
+		return NULL;
+	f = flow_map_open(b->elder_path, why, sizeof(why));
+	if (f && f->header->key_check == flow_key_check(snapshot->hash_key))
+		return f;
+	flow_file_close(f);
+	b->no_elder_id = id;
 	return NULL;
 }
 

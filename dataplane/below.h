@@ -22,10 +22,11 @@ struct adopt;
 struct below {
 	struct afxdp *port;
 	struct adopt *adopt;
-	char flows_path[320], xsks_path[320], owners_path[320], control_path[320];
+	char flows_path[320], elder_path[320], xsks_path[320], owners_path[320], control_path[320];
 	int xsks; /* the map that the sockets are in; -1: none */
 	__u32 xsks_id;
-	char said[256]; /* the last line logged about standing by */
+	__u32 no_elder_id; /* of a map that stands where an elder table would be, and is none */
+	char said[256];	   /* the last line logged about standing by */
 };
 
 /* Not joined yet. port, adopt: used as long as *b is. */
@@ -36,6 +37,9 @@ void below_init(struct below *b, const struct settings *s, struct afxdp *port, s
  * if there is none that fits. The caller owns it; in_use stays open.
  */
 struct flow_file *below_flows(struct below *b, struct flow_file *in_use, const struct snapshot_header *snapshot);
+
+/* Likewise the elder table, which the program has for a while after the capacity has changed; else NULL. */
+struct flow_file *below_elder(struct below *b, struct flow_file *in_use, const struct snapshot_header *snapshot);
 
 /* About ten times a second, once the workers run: join when that is possible, follow what shuntd changes. */
 void below_beat(struct below *b);

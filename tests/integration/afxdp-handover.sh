@@ -98,6 +98,14 @@ step "the next one takes over under load"
 under_load 3 start_dataplane
 no_loss
 
+step "the flow table gets another capacity under load"
+edit_conf 's/capacity = [0-9]+/capacity = 500000/'
+reload() { ctl reload >/dev/null; }
+under_load 3 reload
+no_loss
+has_table() { grep -q "flow table .*: that of the XDP program, for 500000 flows" "$run/log/dataplane.log"; }
+await 5 "shunt-dataplane has the new table" has_table
+
 step "stopped under load"
 under_load 3 lab stop dataplane
 no_loss
