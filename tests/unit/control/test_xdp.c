@@ -10,17 +10,15 @@
 #include <bpf/libbpf.h>
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -36,6 +34,14 @@
 static const struct xdp_options options = { .interface = "in0", .pin_dir = PINS };
 static struct error error;
 static __u64 version;
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
 
 static void run(const char *command)
 {
@@ -465,6 +471,41 @@ static void sweeps(void)
 	detach();
 }
 
+/* However large the table, no call takes long: the event loop has other things to do. */
+static void sweeps_ten_million_flows_in_slices(void)
+{
+	struct xdp *x = open_auto();
+	struct flow_table_header *header;
+	struct flow_bucket *buckets;
+	const struct flow_bucket *shown;
+	uint64_t longest_ns = 0, begun_ns, begun, ticks = 0;
+	__u32 n;
+
+	CU_ASSERT_EQUAL(publish_of(x, 5, 10000000), 0);
+	header = (struct flow_table_header *)xdp_flows(x, &shown, &n);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(header);
+	buckets = (struct flow_bucket *)shown;
+	for (__u32 i = 0; i < n; i++)
+		for (__u32 w = 0; w < FLOW_BUCKET_WORDS; w += 2)
+			buckets[i].word[w] =
+				flow_word(i | 1, i % 5, FLOW_ESTABLISHED, flow_tick(now_ns() / 1000000000));
+	begun = now_ns();
+	while (!xdp_stats(x)->flows_active && ticks < 1000) {
+		usleep(10000);
+		begun_ns = now_ns();
+		xdp_tick(x);
+		if (now_ns() - begun_ns > longest_ns)
+			longest_ns = now_ns() - begun_ns;
+		ticks++;
+	}
+	CU_ASSERT_EQUAL(xdp_stats(x)->flows_active, n * 4ull);
+	CU_ASSERT(longest_ns < 100000000);
+	unit_note("%u flows, %u ticks, %u ms in all, at most %u us a tick\n", n * 4, (unsigned)ticks,
+		(unsigned)((now_ns() - begun) / 1000000), (unsigned)(longest_ns / 1000));
+	xdp_close(x);
+	detach();
+}
+
 static int load_foreign(void)
 {
 	const struct bpf_insn pass[] = { { .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = XDP_PASS },
@@ -711,6 +752,7 @@ int main(void)
 		{ "another layout is replaced with its flows", another_layout_is_replaced_with_its_flows },
 		{ "another capacity keeps the flows", another_capacity_keeps_the_flows },
 		{ "sweeps", sweeps },
+		{ "sweeps ten million flows in slices", sweeps_ten_million_flows_in_slices },
 		{ "a foreign program stays", a_foreign_program_stays },
 		{ "the interface comes and goes", the_interface_comes_and_goes },
 		{ "half-written pins", half_written_pins },
