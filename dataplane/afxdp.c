@@ -28,6 +28,7 @@
 #include <rte_malloc.h>
 #include <rte_mempool.h>
 #include <rte_memzone.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -458,6 +459,42 @@ static void wait_for_program(void)
 	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }
 
+/*
+ * A crash may write a core file, which takes seconds, before any thread is taken for dead: so the signal itself
+ * says it, and then takes its course.
+ */
+static const int crashes[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
+static struct sigaction before_crash[RTE_DIM(crashes)];
+static struct afxdp *joined; /* main: rw, a thread that crashes: ro */
+
+static void on_crash(int number)
+{
+	struct afxdp *a = __atomic_load_n(&joined, __ATOMIC_ACQUIRE);
+
+	for (__u32 i = 0; a && i < a->n_sockets; i++)
+		__atomic_store_n(&a->owners[i].thread, 0, __ATOMIC_RELEASE);
+	for (unsigned int i = 0; i < RTE_DIM(crashes); i++)
+		if (crashes[i] == number)
+			sigaction(number, &before_crash[i], NULL);
+	raise(number);
+}
+
+static void expect_crashes(struct afxdp *a)
+{
+	const struct sigaction action = { .sa_handler = on_crash };
+
+	__atomic_store_n(&joined, a, __ATOMIC_RELEASE);
+	for (unsigned int i = 0; i < RTE_DIM(crashes); i++)
+		sigaction(crashes[i], &action, &before_crash[i]);
+}
+
+static void expect_crashes_no_more(void)
+{
+	for (unsigned int i = 0; i < RTE_DIM(crashes); i++)
+		sigaction(crashes[i], &before_crash[i], NULL);
+	__atomic_store_n(&joined, NULL, __ATOMIC_RELEASE);
+}
+
 static void take_out(struct afxdp *a, int xsks)
 {
 	for (__u32 i = 0; i < a->n_sockets; i++) {
@@ -523,6 +560,7 @@ int afxdp_join(struct afxdp *a, int xsks, int owners)
 		if (bpf_map_update_elem(xsks, &i, &a->queue[i].fd, BPF_ANY))
 			goto fail;
 	}
+	expect_crashes(a);
 	for (__u32 i = 0; i < a->n_sockets; i++)
 		put_in(a, i);
 	return 0;
@@ -538,6 +576,7 @@ fail:
 void afxdp_leave(struct afxdp *a, int xsks)
 {
 	take_out(a, xsks);
+	expect_crashes_no_more();
 	unmap_owners(a);
 	wait_for_program();
 }
