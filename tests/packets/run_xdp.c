@@ -220,6 +220,8 @@ int main(int argc, char **argv)
 		world_close(&world);
 		xdp_bed_close(&bed);
 	}
+	if (!all.n)
+		failures++;
 	fixtures_free(&all);
-	return failures || !all.n ? EXIT_FAILURE : EXIT_SUCCESS;
+	return failures ? EXIT_FAILURE : EXIT_SUCCESS;
 }
