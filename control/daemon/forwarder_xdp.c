@@ -30,8 +30,10 @@ static void look(struct xdp_forwarder *x)
 
 	f->stats = f->up ? xdp_stats(x->xdp) : NULL;
 	f->flows = (struct forwarder_flows){ .header = NULL };
-	if (f->up)
+	if (f->up) {
 		f->flows.header = xdp_flows(x->xdp, &f->flows.buckets, &f->flows.n_buckets);
+		f->flows.elder_buckets = xdp_elder_flows(x->xdp, &f->flows.n_elder_buckets);
+	}
 	f->snapshot_version = xdp_version(x->xdp);
 }
 

@@ -424,6 +424,14 @@ const struct flow_table_header *xdp_flows(
 	return header;
 }
 
+const struct flow_bucket *xdp_elder_flows(const struct xdp *x, uint32_t *n_buckets)
+{
+	struct flow_table_header *header = x->set ? x->set->elder : NULL;
+
+	*n_buckets = header ? header->n_buckets : 0;
+	return header ? xdp_set_buckets(header) : NULL;
+}
+
 int xdp_release(struct xdp *x, bool *found, struct error *error)
 {
 	int result;

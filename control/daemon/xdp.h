@@ -122,6 +122,8 @@ bool xdp_worker(const struct xdp *x, uint32_t index, struct xdp_worker *worker);
  */
 const struct flow_table_header *xdp_flows(
 	const struct xdp *x, const struct flow_bucket **buckets, uint32_t *n_buckets);
+/* The elder one, whose flows are carried over as they are used, likewise; NULL and 0 while there is none. */
+const struct flow_bucket *xdp_elder_flows(const struct xdp *x, uint32_t *n_buckets);
 
 /*
  * Take the program off the interface and remove the pins; "shuntctl detach". Traffic for VIPs goes to the kernel

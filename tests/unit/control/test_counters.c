@@ -408,6 +408,30 @@ static void two_forwarders(void)
 	end();
 }
 
+/* A shuntd from before there were two forwarders wrote another file. */
+static void a_file_of_before(void)
+{
+	char path[100];
+	uint16_t id;
+	FILE *file;
+
+	begin();
+	id = backend_id("10.0.0.11");
+	connect_dataplane(9);
+	count(id, 0, 30);
+	stop_shuntd();
+	snprintf(path, sizeof(path), "%s/traffic.json", directory);
+	file = fopen(path, "w");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+	fprintf(file, "{\"segment\":{\"pid\":7,\"started_ns\":9},\"vips\":{},\"backends\":{\"%u\":[100,6400,0]}}", id);
+	fclose(file);
+	start_shuntd(110);
+	come_up(FORWARDER_DATAPLANE);
+	counters_refresh(counters);
+	CU_ASSERT_EQUAL(backend_traffic("10.0.0.11")->packets, 130);
+	end();
+}
+
 /* One that counts nothing yet, as XDP before it is attached for the first time, and then begins. */
 static void a_segment_to_come(void)
 {
@@ -458,6 +482,7 @@ int main(void)
 		{ "ids are used again", ids_are_used_again },
 		{ "two forwarders", two_forwarders },
 		{ "a segment to come", a_segment_to_come },
+		{ "a file of before", a_file_of_before },
 		{ "the list is named", the_list_is_named },
 		{ NULL, NULL },
 	};
