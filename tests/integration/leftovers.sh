@@ -38,6 +38,7 @@ is "other rules of shunt's" "$(ours)" ""
 step "killed, they stay; started again with a smaller configuration, only its own are there"
 lab start shuntd
 await 10 "every backend is up" all_up
+await 3 "six are there" counts_are "6 rules, 6 routes"
 kill_hard shuntd
 is "there are" "$(counts)" "6 rules, 6 routes"
 # One of an older run, of a backend that this configuration does not have, and one that is not shunt's.
