@@ -69,9 +69,8 @@ const struct setting settings[] = {
 
 	{ "flow_table", SETTING_GROUP, NULL, "which backend a connection is on" },
 	{ "flow_table.capacity", SETTING_NUMBER, "1000000",
-		"flows it has room for, at 16 bytes each; another capacity is another, empty table",
-		.min = FLOW_CAPACITY_MIN, .max = FLOW_CAPACITY_MAX,
-		.applies = APPLIES_AT_DATAPLANE_RESTART, IN(config, flow_capacity) },
+		"flows it has room for, at 16 bytes each; flows of a table of another capacity are carried over",
+		.min = FLOW_CAPACITY_MIN, .max = FLOW_CAPACITY_MAX, IN(config, flow_capacity) },
 	{ "flow_table.hash_key", SETTING_KEY, NULL,
 		"must be the same on all load balancers of a fleet; not given: one is made and kept in "
 		"control.state",

@@ -62,6 +62,10 @@ static const struct refusal scalars[] = {
 		"shunt.conf: interface: must be \"eth0\", as dpdk.port is sockets above the XDP program there" },
 	{ "interface = \"eth1\";\ndpdk: { port = \"af_xdp:eth0,copy\"; cores = \"1\"; };",
 		"shunt.conf: interface: must be \"eth0\", as dpdk.port is sockets above the XDP program there" },
+	{ DPDK "interface = \"\";", "shunt.conf:2: interface: \"\" is not an interface's name, as a string of at most 15 "
+		"characters" },
+	{ "dpdk: { port = \"x\"; cores = \"1\"; kernel_interface = \"a b\"; };", "shunt.conf:1: dpdk.kernel_interface: \"a b\" "
+		"is not an interface's name, as a string of at most 15 characters, or \"\" for none" },
 	{ DPDK "xdp: { mode = \"offload\"; };", "shunt.conf:2: xdp.mode: \"offload\" is none of \"auto\", \"native\", "
 		"\"generic\"" },
 	{ DPDK "xdp: { pin = \"shunt\"; };", "shunt.conf:2: xdp.pin: \"shunt\" is not an absolute path of at most 255 "
@@ -343,7 +347,7 @@ static void without_dpdk(void)
 	c = parse("interface = \"eth0\"; dpdk: { socket = \"/s\"; };");
 	CU_ASSERT_PTR_NOT_NULL_FATAL(c);
 	config_free(c);
-	c = parse("interface = \"eth0\"; dpdk: { port = \"af_xdp:eth0,copy\"; cores = \"1\"; };");
+	c = parse("interface = \"eth0\"; dpdk: { port = \"af_xdp:eth0,copy\"; cores = \"1\"; kernel_interface = \"\"; };");
 	CU_ASSERT_PTR_NOT_NULL_FATAL(c);
 	CU_ASSERT_STRING_EQUAL(config_sockets_on(c, name), "eth0");
 	config_free(c);
@@ -568,7 +572,7 @@ static void differences(void)
 		"control: { http = \"\"; };\n");
 	static const char *const expected[] = {
 		"dpdk.cores: \"1-2\", was \"1\" (when shunt-dataplane is restarted)",
-		"flow_table.capacity: 2000000, was 1000000 (when shunt-dataplane is restarted)",
+		"flow_table.capacity: 2000000, was 1000000",
 		"flow_table.hash_key: changed",
 		"control.http: \"\", was \"127.0.0.1:9190\" (when shuntd is restarted)",
 	};
