@@ -57,7 +57,8 @@ const char *settings_describe(const struct setting *setting, char *text, size_t 
 			setting->max);
 		return text;
 	case SETTING_INTERFACE:
-		return "an interface's name, as a string of at most 15 characters";
+		return setting->min ? "an interface's name, as a string of at most 15 characters" :
+				      "an interface's name, as a string of at most 15 characters, or \"\" for none";
 	case SETTING_CORES:
 		return "a list of CPU numbers, as a string such as \"2-3\" or \"2,4\"";
 	case SETTING_LISTEN:
@@ -312,8 +313,8 @@ static int store_text(const struct setting *setting, const char *text, void *bas
 			return wrong_text(setting, text, error);
 		return store_copy(setting, text, base, error);
 	case SETTING_INTERFACE:
-		return is_interface(text) ? store_copy(setting, text, base, error)
-					  : wrong_text(setting, text, error);
+		return is_interface(text) || (!*text && !setting->min) ? store_copy(setting, text, base, error) :
+									 wrong_text(setting, text, error);
 	case SETTING_CORES:
 		return is_cores(text) ? store_copy(setting, text, base, error) : wrong_text(setting, text, error);
 	case SETTING_LISTEN:
