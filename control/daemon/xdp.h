@@ -63,7 +63,7 @@ void xdp_close(struct xdp *x);
 /*
  * Put a snapshot in force: block, size bytes, that snapshot_check() accepted; copied. port_index: interface
  * indexes by snapshot port, of which [0] is not looked at, for header->n_ports (0: unknown, frames for it are
- * dropped and counted); NULL for one port. Replaces program and maps where that is needed (some 50 to 300 ms, else
+ * dropped and counted); NULL for one port. Replaces program and maps where that is needed (some 100 to 300 ms, else
  * the time of one RCU grace period, some 10 to 30 ms), attaches where nothing is attached.
  *
  * 0: in force. Else -errno with one line in *error:
