@@ -342,7 +342,8 @@ static int check_path(const struct context *c)
 	sockets_on = config_sockets_on(config, name);
 	if (config->path == PATH_XDP && !config->interface) {
 		setting = "interface";
-		error_set(c->error, EINVAL, "is missing: the NIC that the XDP program is to be attached to, as path is \"xdp\"");
+		error_set(c->error, EINVAL, "is missing: the NIC that the XDP program is to be attached to, as path is "
+			"\"xdp\"");
 	} else if (config->path == PATH_DPDK && !config->dpdk_port) {
 		setting = "dpdk.port";
 		error_set(c->error, EINVAL, "is missing: the port to drive, a PCI address or a DPDK virtual device, as path "

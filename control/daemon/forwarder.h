@@ -104,7 +104,8 @@ static inline void forwarder_free(struct forwarder *forwarder)
 }
 
 /* Worker index's figures: false beyond the last, and while there are no stats. */
-static inline bool forwarder_worker(const struct forwarder *forwarder, uint32_t index, struct forwarder_worker *worker)
+static inline bool forwarder_worker(const struct forwarder *forwarder, uint32_t index,
+	struct forwarder_worker *worker)
 {
 	return forwarder->stats && forwarder->does->worker(forwarder, index, worker);
 }

@@ -11,7 +11,8 @@
 
 /*
  * Take over what is pinned for config->interface, or begin. It is up while that interface is there. ports: the
- * caller's, outlive it. sockets: whether shunt-dataplane may have AF_XDP sockets above. owner: copied; it hears nothing before the loop runs. 0, or -errno and *error: xdp_open()'s.
+ * caller's, outlive it. sockets: whether shunt-dataplane may have AF_XDP sockets above. owner: copied; it hears
+ * nothing before the loop runs. 0, or -errno and *error: xdp_open()'s.
  */
 int forwarder_xdp_new(struct event_base *base, const struct config *config, struct ports *ports,
 	bool sockets, const struct forwarder_owner *owner, struct forwarder **out, struct error *error);

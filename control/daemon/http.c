@@ -136,7 +136,8 @@ static void put_page(const struct daemon *daemon, struct evbuffer *out)
 		"<h1>shunt %s</h1>\n<p>snapshot %llu, up %llu s, path %s, forwarder %s, %.0f packets/s. "
 		"<a href=\"/metrics\">metrics</a></p>\n",
 		SHUNT_VERSION, (unsigned long long)publish_version(daemon->publisher),
-		(unsigned long long)daemon_uptime_s(daemon), daemon_path(daemon), publish_alive(daemon->publisher) ? "there" : "not there",
+		(unsigned long long)daemon_uptime_s(daemon), daemon_path(daemon),
+		publish_alive(daemon->publisher) ? "there" : "not there",
 		counters_packets_per_second(daemon->counters));
 	json_array_foreach(warnings, i, warning) {
 		evbuffer_add_printf(out, "<p class=\"warning\">");

@@ -78,7 +78,8 @@ static void put_workers(const struct daemon *daemon, struct evbuffer *out)
 {
 	struct forwarder_worker worker;
 
-	put_head(out, "worker_packets_total", "counter", "Packets a worker, or a CPU in XDP, took in since its forwarder began.");
+	put_head(out, "worker_packets_total", "counter",
+		"Packets a worker, or a CPU in XDP, took in since its forwarder began.");
 	for (int kind = 0; kind < FORWARDER_KINDS; kind++) {
 		const struct forwarder *f = publish_forwarder(daemon->publisher, (enum forwarder_kind)kind);
 
