@@ -38,6 +38,7 @@ struct tables {
 	const struct xdp_half *half;
 	struct xdp_cpu *cpu;
 	__u32 worker; /* the CPU */
+	__u32 row;    /* of its traffic counters */
 	__u32 tick;
 };
 
@@ -121,14 +122,14 @@ core_inline __u32 tables_active(const struct tables *t, __u32 backend)
 
 core_inline struct stats_traffic *tables_vip_stats(const struct tables *t, __u32 vip)
 {
-	__u32 index = t->worker * sizes.ids + vip;
+	__u32 index = t->row + vip;
 
 	return bpf_map_lookup_elem(&vip_stats, &index);
 }
 
 core_inline struct stats_traffic *tables_backend_stats(const struct tables *t, __u32 backend)
 {
-	__u32 index = t->worker * sizes.ids + backend;
+	__u32 index = t->row + backend;
 
 	return bpf_map_lookup_elem(&backend_stats, &index);
 }
@@ -160,6 +161,7 @@ core_inline int tables_open(struct tables *t)
 
 	t->worker = bpf_get_smp_processor_id() & (XDP_MAX_CPUS - 1);
 	t->cpu = &cpus[t->worker];
+	t->row = t->worker * sizes.ids;
 	t->tick = tables_now(t->cpu);
 	/* Keep the compiler from leaving out the mask, by which the verifier knows the bound. */
 	__asm__ volatile("" : "+r"(half));

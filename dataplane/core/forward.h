@@ -432,7 +432,7 @@ core_inline void forward_rewrite(const struct frame *f, const struct lookup *l,
 		verdict_set(v, ACTION_DROP, COUNTER_DROP_MALFORMED);
 		return;
 	}
-	__builtin_memcpy(eth, &backend->dst, 2 * sizeof(struct mac));
+	*(struct mac_pair *)eth = *(const struct mac_pair *)&backend->dst;
 	*v = (struct verdict){ .action = ACTION_TO_BACKEND,
 		.counter = COUNTER_FORWARDED,
 		.port = backend->port,

@@ -135,6 +135,11 @@ struct mac_words {
 	__u16 high;
 } core_unaligned __attribute__((may_alias));
 
+/* Two MAC addresses in a row, to copy them in few steps. */
+struct mac_pair {
+	__u32 word[3];
+} core_unaligned __attribute__((may_alias));
+
 core_inline int mac_equal(const struct mac *a, const struct mac *b)
 {
 	const struct mac_words *x = (const struct mac_words *)a, *y = (const struct mac_words *)b;

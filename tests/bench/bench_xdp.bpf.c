@@ -2,7 +2,7 @@
 /*
  * XDP programs beside which shunt's is measured: vary gives the frame another flow, undoes what the run before
  * changed, and goes on to the program in next; which may be one that does nothing. macswap is the least that a
- * forwarder can do.
+ * forwarder can do; generate and drop are at either end of the wire it is measured on.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -74,10 +74,27 @@ int macswap(struct xdp_md *ctx)
 	return XDP_TX;
 }
 
+/* Counts what comes back. One CPU runs it. */
+__u64 dropped;
+
 SEC("xdp")
 int drop(struct xdp_md *ctx)
 {
+	dropped++;
 	return XDP_DROP;
+}
+
+/* Sends the frame it was given, as one of another flow. The pages of frames sent before come again as they are. */
+SEC("xdp")
+int generate(struct xdp_md *ctx)
+{
+	struct flow_packet *p = (struct flow_packet *)(long)ctx->data;
+
+	if ((void *)(p + 1) > (void *)(long)ctx->data_end)
+		return XDP_DROP;
+	p->eth.src = (struct mac){ { 2, 0, 0, 0, 9, 9 } };
+	set_flow(p);
+	return XDP_TX;
 }
 
 char license_of_program[] SEC("license") = "Dual BSD/GPL";
