@@ -186,9 +186,7 @@ static int put_in_force(struct adopt *a, struct generation *g, char *why, size_t
 	const struct snapshot_header *h = g->tables.header;
 	struct flow_file *flows, *elder;
 
-	if (h->n_ports > a->shared->n_ports && a->below) {
-		below_leave(a->below);
-	} else if (h->n_ports > a->shared->n_ports) {
+	if (h->n_ports > a->shared->n_ports) {
 		snprintf(why, why_size, "it is for %u ports, and there are %u", h->n_ports, a->shared->n_ports);
 		return -1;
 	}

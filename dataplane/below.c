@@ -39,19 +39,16 @@ void below_init(struct below *b, const struct settings *s, struct afxdp *port, s
 	snprintf(b->control_path, sizeof(b->control_path), "%s/%s/control", s->xdp_pin, name);
 }
 
-/* Say why the port stands by, once for each reason. */
-__attribute__((format(printf, 2, 3))) static void say(struct below *b, const char *format, ...)
+/* Why the port can't take frames: the first reason that is found in a beat is the one that is said. */
+__attribute__((format(printf, 2, 3))) static void want(struct below *b, const char *format, ...)
 {
-	char line[sizeof(b->said)];
 	va_list args;
 
-	va_start(args, format);
-	vsnprintf(line, sizeof(line), format, args);
-	va_end(args);
-	if (!strcmp(line, b->said))
+	if (b->why[0])
 		return;
-	strcpy(b->said, line);
-	log_info("standing by, XDP forwards alone: %s", line);
+	va_start(args, format);
+	vsnprintf(b->why, sizeof(b->why), format, args);
+	va_end(args);
 }
 
 struct flow_file *below_flows(struct below *b, struct flow_file *in_use, const struct snapshot_header *snapshot)
@@ -64,7 +61,7 @@ struct flow_file *below_flows(struct below *b, struct flow_file *in_use, const s
 		return in_use;
 	f = flow_map_open(b->flows_path, why, sizeof(why));
 	if (!f) {
-		say(b, "no flow table of shuntd's: %s", why);
+		want(b, "no flow table of shuntd's: %s", why);
 		return NULL;
 	}
 	if (f->header->key_check == key_check) {
@@ -72,7 +69,7 @@ struct flow_file *below_flows(struct below *b, struct flow_file *in_use, const s
 			(unsigned long long)f->header->capacity);
 		return f;
 	}
-	say(b, "its flow table is for another hash key");
+	want(b, "its flow table is for another hash key");
 	flow_file_close(f);
 	return NULL;
 }
@@ -119,13 +116,11 @@ static bool is_ready(struct below *b)
 	__u64 version;
 
 	if (!h) {
-		say(b, "no snapshot yet");
-	} else if (h->n_ports > 1) {
-		say(b, "some backends are behind another interface, which only XDP sends to");
+		want(b, "no snapshot yet");
 	} else if (program_version(b, &version)) {
-		say(b, "no program of shuntd's: %s: %s", b->control_path, strerror(errno));
+		want(b, "no program of shuntd's: %s: %s", b->control_path, strerror(errno));
 	} else if (version > h->version) {
-		say(b, "the snapshot here is older than its");
+		want(b, "the snapshot here is older than its");
 	} else if (b->adopt->flows) {
 		return true;
 	}
@@ -138,7 +133,7 @@ static void join(struct below *b)
 
 	if (xsks < 0 || owners < 0 || afxdp_join(b->port, xsks, owners)) {
 		if (errno != EAGAIN)
-			say(b, "its maps %s and %s: %s", b->xsks_path, b->owners_path, strerror(errno));
+			want(b, "its maps %s and %s: %s", b->xsks_path, b->owners_path, strerror(errno));
 		if (xsks >= 0)
 			close(xsks);
 	} else {
@@ -155,14 +150,20 @@ void below_beat(struct below *b)
 {
 	bool ready;
 
+	b->why[0] = 0;
 	if (b->xsks >= 0 && flow_map_id(b->xsks_path) != b->xsks_id)
 		below_leave(b);
 	adopt_follow_flows(b->adopt);
 	ready = is_ready(b);
-	if (ready && b->xsks < 0)
+	/* A snapshot that is on its way here too is no reason to leave. */
+	if (b->xsks >= 0)
+		return;
+	if (ready)
 		join(b);
-	else if (!ready && b->xsks >= 0 && !b->adopt->flows)
-		below_leave(b);
+	if (b->xsks < 0 && b->why[0] && strcmp(b->why, b->said)) {
+		strcpy(b->said, b->why);
+		log_info("standing by, XDP forwards alone: %s", b->said);
+	}
 }
 
 /* Returns whether it is drained. */

@@ -26,7 +26,8 @@ struct below {
 	int xsks; /* the map that the sockets are in; -1: none */
 	__u32 xsks_id;
 	__u32 no_elder_id; /* of a map that stands where an elder table would be, and is none */
-	char said[256];	   /* the last line logged about standing by */
+	char why[256];	   /* it stands by */
+	char said[256];	   /* the same, as it was last logged */
 };
 
 /* Not joined yet. port, adopt: used as long as *b is. */
