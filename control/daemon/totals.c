@@ -245,8 +245,9 @@ static void forget_saved(struct totals *t, enum forwarder_kind kind)
 	if (!t->saved)
 		return;
 	t->saved->segment[kind] = (struct forwarder_segment){ 0 };
+	/* One whose forwarder is not in use any more is not waited for. */
 	for (int i = 0; i < FORWARDER_KINDS; i++)
-		if (t->saved->segment[i].started_ns)
+		if (t->saved->segment[i].started_ns && publish_forwarder(t->publisher, (enum forwarder_kind)i))
 			return;
 	free(t->saved);
 	t->saved = NULL;

@@ -408,6 +408,35 @@ static void two_forwarders(void)
 	end();
 }
 
+/* From DPDK to XDP: what the dataplane counted is the state file's from then on. */
+static void another_path(void)
+{
+	uint16_t id;
+
+	begin();
+	id = backend_id("10.0.0.11");
+	connect_dataplane(1);
+	count(id, 0, 50);
+	counters_refresh(counters);
+	stop_shuntd();
+	free(fakes[FORWARDER_DATAPLANE].stats);
+	free(fakes[FORWARDER_DATAPLANE].workers);
+	fakes[FORWARDER_DATAPLANE].stats = NULL;
+	fakes[FORWARDER_DATAPLANE].forwarder.does = NULL;
+	start_shuntd(50);
+	connect_forwarder(FORWARDER_XDP, 2);
+	count_in(FORWARDER_XDP, id, 0, 7);
+	counters_refresh(counters);
+	CU_ASSERT_EQUAL(backend_traffic("10.0.0.11")->packets, 57);
+	/* Killed, with a state file that is older. */
+	stop_shuntd();
+	start_shuntd(50);
+	come_up(FORWARDER_XDP);
+	counters_refresh(counters);
+	CU_ASSERT_EQUAL(backend_traffic("10.0.0.11")->packets, 57);
+	end();
+}
+
 /* A shuntd from before there were two forwarders wrote another file. */
 static void a_file_of_before(void)
 {
@@ -482,6 +511,7 @@ int main(void)
 		{ "ids are used again", ids_are_used_again },
 		{ "two forwarders", two_forwarders },
 		{ "a segment to come", a_segment_to_come },
+		{ "another path", another_path },
 		{ "a file of before", a_file_of_before },
 		{ "the list is named", the_list_is_named },
 		{ NULL, NULL },
