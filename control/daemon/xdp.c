@@ -64,7 +64,11 @@ static void finish_carrying(struct xdp *x)
 	xdp_set_free(before);
 }
 
-/* Find what an earlier shuntd left, and go on with it. What is of no use is removed. */
+/*
+ * Find what an earlier shuntd left, and go on with it. What is of no use is removed. The flow table is taken as it
+ * is, however long nobody swept it: unlike a file's, it was in use, and a word whose tick has wrapped around is
+ * one that the program, too, takes for alive.
+ */
 static int take_over(struct xdp *x, struct error *error)
 {
 	uint32_t program_id, foreign;
@@ -81,7 +85,10 @@ static int take_over(struct xdp *x, struct error *error)
 	x->set = xdp_set_open(&x->pins, program_id);
 	if (!x->set)
 		return error_set(error, ENOMEM, "no memory");
+	/* What the earlier one may have been killed before. */
 	finish_carrying(x);
+	if (xdp_pin_name_set(&x->pins, program_id))
+		log_warning("%s/current can't be made", x->pins.folder);
 	xdp_pin_clean(&x->pins, program_id);
 	xdp_stats_read_set(x->stats, x->set);
 	x->attached = xdp_attach_look(x->index, program_id, &x->attachment.native, &foreign);

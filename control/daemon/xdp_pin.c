@@ -171,12 +171,13 @@ void xdp_pin_unlock(struct xdp_pins *pins)
 	pins->lock = -1;
 }
 
-int xdp_pin_get_link(const struct xdp_pins *pins, uint32_t *program_id, unsigned int *index)
+/* An XDP link by its pin's name: as xdp_pin_get_link(). */
+static int open_link(const struct xdp_pins *pins, const char *name, uint32_t *program_id, unsigned int *index)
 {
 	struct bpf_link_info info = { 0 };
 	uint32_t size = sizeof(info);
 	char path[PATH_MAX];
-	int fd = bpf_obj_get(join(path, pins->folder, LINK));
+	int fd = bpf_obj_get(join(path, pins->folder, name));
 
 	if (fd < 0)
 		return fd;
@@ -188,6 +189,19 @@ int xdp_pin_get_link(const struct xdp_pins *pins, uint32_t *program_id, unsigned
 	*program_id = info.prog_id;
 	*index = info.xdp.ifindex;
 	return fd;
+}
+
+int xdp_pin_get_link(const struct xdp_pins *pins, uint32_t *program_id, unsigned int *index)
+{
+	char temporary[PATH_MAX], path[PATH_MAX];
+	int fd = open_link(pins, LINK_NEW, program_id, index);
+
+	/* One that a crash kept from its name: it is the newer, and the one that is attached. */
+	if (fd >= 0) {
+		close(fd);
+		rename(join(temporary, pins->folder, LINK_NEW), join(path, pins->folder, LINK));
+	}
+	return open_link(pins, LINK, program_id, index);
 }
 
 int xdp_pin_put_link(const struct xdp_pins *pins, int link)

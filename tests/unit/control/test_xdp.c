@@ -608,6 +608,15 @@ static void half_written_pins(void)
 	CU_ASSERT_EQUAL(publish(x), 0);
 	CU_ASSERT_EQUAL(on_interface(), id);
 	xdp_close(x);
+	/* Killed after another set came into use, before "current" led there; and before a link had its name. */
+	run("rm " FOLDER "/current && ln -s set-7 " FOLDER "/current && mv " FOLDER "/link " FOLDER "/link-new");
+	x = open_auto();
+	CU_ASSERT(xdp_attached(x));
+	CU_ASSERT_EQUAL(on_interface(), id);
+	CU_ASSERT_EQUAL(access(FOLDER "/link", F_OK), 0);
+	CU_ASSERT_EQUAL(access(FOLDER "/link-new", F_OK), -1);
+	send_flows(TCP_ACK, 8, to);
+	xdp_close(x);
 	/* A map is missing: replaced in one step. */
 	run("rm " FOLDER "/current/backend_stats");
 	x = open_auto();
@@ -692,6 +701,28 @@ static void modes(void)
 	run("ip link set in0 mtu 1500 && ip link set out0 mtu 1500");
 }
 
+/* A BPF file system has no names with dots. */
+static void an_interface_with_a_dot_in_its_name(void)
+{
+	struct xdp_options o = options;
+	struct xdp *x = NULL;
+	size_t size;
+	void *block = snapshot(5, CAPACITY, &size);
+	bool found;
+
+	o.interface = "in0.100";
+	run("ip link set in0 down && ip link set in0 name in0.100 && ip link set in0.100 up");
+	CU_ASSERT_EQUAL_FATAL(xdp_open(&x, &o, &error), 0);
+	CU_ASSERT_EQUAL(xdp_publish(x, block, size, NULL, &error), 0);
+	CU_ASSERT_EQUAL(access(PINS "/in0:100/flows", F_OK), 0);
+	xdp_close(x);
+	CU_ASSERT_EQUAL(xdp_detach(&o, &found, &error), 0);
+	CU_ASSERT(found);
+	run("ip link set in0.100 down && ip link set in0.100 name in0 && ip link set in0 up");
+	free(block);
+	nothing_is_left();
+}
+
 static void places_that_will_not_do(void)
 {
 	struct xdp_options o = options;
@@ -759,6 +790,7 @@ int main(void)
 		{ "taken off and on by command", taken_off_and_on_by_command },
 		{ "two at once are refused", two_at_once_are_refused },
 		{ "modes", modes },
+		{ "an interface with a dot in its name", an_interface_with_a_dot_in_its_name },
 		{ "places that will not do", places_that_will_not_do },
 		{ "a flow table too large changes nothing", a_flow_table_too_large_changes_nothing },
 		{ NULL },
