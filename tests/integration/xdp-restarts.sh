@@ -20,10 +20,10 @@ forwarded() { json counters .forwarded; }
 ready() { [[ $(json status .snapshot) -gt 0 ]] && ctl backend set dns 10.0.0.11 --weight 100 >/dev/null; }
 
 step "load: connections without pause, questions of which each needs its answer, and two downloads"
-background wrk ip netns exec "${prefix}client" wrk -t 1 -c 16 -d 8s -H 'Connection: close' "http://$vip4/"
-background udp ip netns exec "${prefix}client" "$repo/scripts/lab-udp" ask "$vip4" 53 5000
-download four 900k
-download six 900k "[$vip6]"
+background wrk ip netns exec "${prefix}client" wrk -t 1 -c 16 -d 14s -H 'Connection: close' "http://$vip4/"
+background udp ip netns exec "${prefix}client" "$repo/scripts/lab-udp" ask "$vip4" 53 9000
+download four 600k
+download six 600k "[$vip6]"
 ctl backend set web "10.0.0.1$(download_server four | tr -d rs)" --weight 0
 first=$(program)
 ((first > 0)) || fail "no program on eth0"
@@ -52,6 +52,18 @@ lab start shuntd
 await 10 "another program is in use" another_than "$first"
 second=$(program)
 ((second > 0)) || fail "there is a moment without program"
+
+step "killed at whatever moment of its start, and each time there is a newer program to be put in place"
+for _ in {1..12}; do
+	kill_hard shuntd
+	"$here/_pins.py" "$pins/control" build
+	spawn "$run/pid/shuntd" "$run/log/shuntd.log" ip netns exec "${prefix}lb" shuntd -c "$run/shunt.conf"
+	sleep "0.$((RANDOM % 400 + 100))"
+	another_than 0 || fail "there is a moment without program"
+done
+await 10 "it answers" ready
+second=$(program)
+is "half-made sets" "$(find "$pins" -maxdepth 1 -name 'set-*')" "$pins/set-$second"
 
 step "more pools than the maps have room for"
 for i in {1..4}; do
@@ -82,7 +94,7 @@ await 40 "the connections have ended" background_gone wrk
 grep -q 'Requests/sec' "$scratch/wrk" || fail "$(<"$scratch/wrk")"
 ! grep -E 'Socket errors|Non-2xx' "$scratch/wrk" || fail "$(<"$scratch/wrk")"
 await 40 "the questions are asked" background_gone udp
-is "answers" "$(grep -c '^rs[123] question' "$scratch/udp")" 5000
+is "answers" "$(grep -c '^rs[123] question' "$scratch/udp")" 9000
 downloaded four 40
 downloaded six 40
 is "drops" "$(json counters '[to_entries[] | select(.key | test("^drop_(tx_full|no_backend|malformed|truncated)")) | .value] | add')" 0
