@@ -377,9 +377,9 @@ const char *xdp_warning(const struct xdp *x)
 		snprintf(warning, sizeof(x->warning), "%s", x->trouble.text);
 	else if (x->attached && !x->attachment.native)
 		snprintf(warning, sizeof(x->warning),
-			"interface %s: XDP in generic mode%s%s%s: a packet costs some three times what it does in "
-			"native mode, as "
-			"the kernel has made a buffer for it before",
+			"interface %s: XDP in generic mode%s%s%s: the kernel makes a buffer for each packet "
+			"before the program sees "
+			"it, which costs several times what the program does",
 			x->pins.interface, *x->attachment.native_refused ? ", as its driver refuses native (" : "",
 			x->attachment.native_refused, *x->attachment.native_refused ? ")" : "");
 	else
