@@ -2,6 +2,7 @@
 /* The forwarder's own look-ups (core/forward.h), for a packet that is only thought of. */
 #include "explain.h"
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@
 /* What the flow asked about looks like to the tables. */
 struct asked {
 	const struct snapshot_vip *vip;
+	uint8_t protocol;
 	struct addr source;
 	uint64_t hash;
 };
@@ -78,7 +80,9 @@ static bool explain_entry(const struct tables *tables, const struct asked *asked
 	e->entry = (uint16_t)flow_word_backend(word);
 	e->flow_state = flow_word_state(word);
 	e->idle_s = flow_word_age(word, tables->tick) * FLOW_TICK_S;
-	if (!forward_backend(tables, asked->vip, e->entry))
+	/* TCP stays with a backend that is not of the VIP's pool any more. */
+	if (!(asked->protocol == IPPROTO_TCP ? forward_any_backend(tables, e->entry) :
+					       forward_backend(tables, asked->vip, e->entry)))
 		return false;
 	e->reason = EXPLAIN_FLOW;
 	e->backend = e->entry;
@@ -96,7 +100,7 @@ struct explanation explain_flow(const void *snapshot, const struct forwarder_flo
 		.entry = SNAPSHOT_NONE,
 		.slot = EXPLAIN_NO_SLOT,
 	};
-	struct asked asked = { .source = source };
+	struct asked asked = { .source = source, .protocol = protocol };
 	struct tables tables;
 
 	memset(&tables, 0, sizeof(tables));

@@ -37,16 +37,22 @@ bool flow_seen_is_active(const struct flow_seen *seen)
 	return seen->state != FLOW_FIN && seen->state != FLOW_RESET;
 }
 
-/* A word has only the low bits of its VIP's id; the backend's pool tells which of those that share them. */
+/*
+ * A word has only the low bits of its VIP's id; the backend's pool tells which of those that share them, unless that
+ * VIP has been given another pool since.
+ */
 static const struct vip *vip_of(struct model *model, uint32_t low_bits, const struct backend *backend)
 {
+	const struct vip *first = NULL;
+
 	for (uint32_t id = low_bits; id < SNAPSHOT_MAX_IDS; id += FLOW_VIP_MASK + 1) {
 		const struct vip *vip = model_vip_by_id(model, (uint16_t)id);
 
 		if (vip && (!backend || vip->pool == backend->pool))
 			return vip;
+		first = first ? first : vip;
 	}
-	return NULL;
+	return first;
 }
 
 /* False: the visitor has seen enough. */

@@ -198,11 +198,39 @@ int model_family_check(const struct pool *pool, struct addr address, struct erro
 		address_family_name(family), pool->name, address_family_name(pool->family));
 }
 
+static void take_out(struct model *model, struct pool *pool)
+{
+	size_t position;
+
+	sorted_find(&model->pools, pool->name, compare_name, &position);
+	sorted_remove(&model->pools, position);
+	if (position)
+		((struct pool *)model->pools.item[position - 1])->next = pool->next;
+	else
+		model->first_pool = pool->next;
+}
+
+static int put_in(struct model *model, struct pool *pool)
+{
+	size_t position;
+	int err;
+
+	sorted_find(&model->pools, pool->name, compare_name, &position);
+	err = sorted_insert(&model->pools, position, pool);
+	if (err)
+		return err;
+	pool->next = position + 1 < model->pools.n ? model->pools.item[position + 1] : NULL;
+	if (position)
+		((struct pool *)model->pools.item[position - 1])->next = pool;
+	else
+		model->first_pool = pool;
+	return 0;
+}
+
 int model_pool_insert(struct model *model, const char *name, enum scheduler scheduler, const struct check *check,
 	int id, struct pool **out, struct error *error)
 {
 	struct pool *pool = calloc(1, sizeof(*pool));
-	size_t position;
 	int err;
 
 	if (!pool)
@@ -223,17 +251,11 @@ int model_pool_insert(struct model *model, const char *name, enum scheduler sche
 	if (err < 0)
 		goto free_pool;
 	pool->id = (uint16_t)(id == MODEL_ANY_ID ? err : id);
-	sorted_find(&model->pools, name, compare_name, &position);
-	err = sorted_insert(&model->pools, position, pool);
+	err = put_in(model, pool);
 	if (err) {
 		error_set(error, ENOMEM, "out of memory");
 		goto release;
 	}
-	pool->next = position + 1 < model->pools.n ? model->pools.item[position + 1] : NULL;
-	if (position)
-		((struct pool *)model->pools.item[position - 1])->next = pool;
-	else
-		model->first_pool = pool;
 	model_tell_pool_changed(model, pool);
 	model_tell_snapshot_needed(model);
 	*out = pool;
@@ -246,17 +268,19 @@ free_pool:
 	return err;
 }
 
+void model_pool_rename(struct model *model, struct pool *pool, const char *name)
+{
+	take_out(model, pool);
+	snprintf(pool->name, sizeof(pool->name), "%s", name);
+	/* There is room: one was taken out. */
+	(void)put_in(model, pool);
+	model_tell_pool_changed(model, pool);
+}
+
 void model_pool_remove(struct model *model, struct pool *pool)
 {
-	size_t position;
-
 	model_backend_free_all(model, pool);
-	sorted_find(&model->pools, pool->name, compare_name, &position);
-	sorted_remove(&model->pools, position);
-	if (position)
-		((struct pool *)model->pools.item[position - 1])->next = pool->next;
-	else
-		model->first_pool = pool->next;
+	take_out(model, pool);
 	model_ids_release(&model->pool_ids, pool->id);
 	sorted_free(&pool->sorted);
 	free(pool->slots);

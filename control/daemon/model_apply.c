@@ -10,11 +10,19 @@
 
 #include "model_private.h"
 
+/* A pool that goes on by another name: one that is gone and that a VIP leaves for one that is new. */
+struct rename {
+	struct pool *pool;
+	const struct config_pool *to;
+};
+
 struct apply {
 	struct model *model;
 	const struct config *config;
 	const struct config_pool **by_name; /* n_pools */
 	const struct config_vip **by_vip;   /* n_vips */
+	struct rename *renames; /* room for n_pools */
+	size_t n_renames;
 	json_t *changes;
 	bool dry_run;
 	int err;
@@ -75,6 +83,32 @@ static const struct config_pool *find_pool(const struct apply *a, const char *na
 	return found ? *found : NULL;
 }
 
+/* What the pool is to be, or NULL: gone. */
+static const struct config_pool *goal_of(const struct apply *a, const struct pool *pool)
+{
+	for (size_t i = 0; i < a->n_renames; i++)
+		if (a->renames[i].pool == pool)
+			return a->renames[i].to;
+	return find_pool(a, pool->name);
+}
+
+/* What is to be that pool, or NULL: it is new. */
+static struct pool *pool_for(const struct apply *a, const struct config_pool *to)
+{
+	for (size_t i = 0; i < a->n_renames; i++)
+		if (a->renames[i].to == to)
+			return a->renames[i].pool;
+	return model_pool_find(a->model, to->name);
+}
+
+/* The pool's name once all is done, which after a dry run it isn't. */
+static const char *name_of(const struct apply *a, const struct pool *pool)
+{
+	const struct config_pool *to = goal_of(a, pool);
+
+	return to ? to->name : pool->name;
+}
+
 static bool has_vip(const struct apply *a, const struct vip *vip)
 {
 	struct config_vip key = { .address = vip->address, .port = vip->port, .protocol = vip->protocol };
@@ -94,6 +128,26 @@ static const struct config_backend **sort_backends(const struct config_pool *poo
 		sorted[i] = &pool->backends[i];
 	qsort(sorted, pool->n_backends, sizeof(*sorted), by_address);
 	return sorted;
+}
+
+/*
+ * A pool by another name is the same to the forwarder, which knows it by its id: flows stay, and drains and totals as
+ * well. Its VIPs tell which one it is; a pool without any has no flows to lose.
+ */
+static void rename_pools(struct apply *a)
+{
+	for (size_t i = 0; i < a->config->n_vips; i++) {
+		const struct config_vip *vip = a->by_vip[i];
+		const struct vip *now = model_vip_find(a->model, vip->address, vip->protocol, vip->port);
+		const struct config_pool *to = find_pool(a, vip->pool);
+
+		if (!now || goal_of(a, now->pool) || pool_for(a, to))
+			continue;
+		say(a, "pool %s, was %s (renamed, its connections stay)", to->name, now->pool->name);
+		a->renames[a->n_renames++] = (struct rename){ now->pool, to };
+		if (!a->dry_run)
+			model_pool_rename(a->model, now->pool, to->name);
+	}
 }
 
 static void drop_vips(struct apply *a)
@@ -119,7 +173,7 @@ static void say_dropped(struct apply *a, const struct backend *b, bool with_pool
 	if (flows)
 		snprintf(left, sizeof(left), ", its %u connection%s not stay", flows,
 			flows > 1 ? "s do" : " does");
-	say(a, "backend %s %s removed%s%s", b->pool->name, address_print(b->address, text),
+	say(a, "backend %s %s removed%s%s", name_of(a, b->pool), address_print(b->address, text),
 		b->disabled ? " (was disabled)" : b->draining ? " (was draining)" : "", left);
 }
 
@@ -179,19 +233,20 @@ static void add_backend(struct apply *a, const char *pool_name, struct pool *poo
 static void change_backend(struct apply *a, struct backend *b, const struct config_backend *to)
 {
 	char text[ADDRESS_TEXT], mac[ADDRESS_MAC_TEXT];
+	const char *name = name_of(a, b->pool);
 
 	address_print(to->address, text);
 	if (b->weight != to->weight) {
-		say(a, "backend %s %s weight %u, was %u", b->pool->name, text, to->weight, b->weight);
+		say(a, "backend %s %s weight %u, was %u", name, text, to->weight, b->weight);
 		if (!a->dry_run)
 			model_backend_set_weight(a->model, b, to->weight);
 	}
 	if (to->mac_pinned && (!b->mac_pinned || memcmp(&b->mac, &to->mac, sizeof(b->mac)))) {
-		say(a, "backend %s %s mac pinned to %s", b->pool->name, text, address_print_mac(&to->mac, mac));
+		say(a, "backend %s %s mac pinned to %s", name, text, address_print_mac(&to->mac, mac));
 		if (!a->dry_run)
 			model_backend_pin(a->model, b, &to->mac);
 	} else if (!to->mac_pinned && b->mac_pinned) {
-		say(a, "backend %s %s mac not pinned any more", b->pool->name, text);
+		say(a, "backend %s %s mac not pinned any more", name, text);
 		if (!a->dry_run)
 			model_backend_pin(a->model, b, NULL);
 	}
@@ -220,10 +275,10 @@ static void change_pool(struct apply *a, struct pool *pool, const struct config_
 	char was[CONFIG_CHECK_TEXT], is[CONFIG_CHECK_TEXT];
 
 	if (pool->scheduler != to->scheduler)
-		say(a, "pool %s scheduler %s, was %s", pool->name, scheduler_name(to->scheduler),
+		say(a, "pool %s scheduler %s, was %s", to->name, scheduler_name(to->scheduler),
 			scheduler_name(pool->scheduler));
 	if (!model_check_equal(&pool->check, &to->check))
-		say(a, "pool %s check %s%s, was %s%s", pool->name, config_check_print(&to->check, is),
+		say(a, "pool %s check %s%s, was %s%s", to->name, config_check_print(&to->check, is),
 			to->check.given ? "" : " (by default)", config_check_print(&pool->check, was),
 			pool->check.given ? "" : " (by default)");
 	if (!a->dry_run)
@@ -251,7 +306,7 @@ static void set_pools(struct apply *a)
 {
 	/* First everything that gives up ids, then what takes some. */
 	for (struct pool *pool = a->model->first_pool; pool && !a->err; pool = pool->next) {
-		const struct config_pool *to = find_pool(a, pool->name);
+		const struct config_pool *to = goal_of(a, pool);
 
 		if (to)
 			drop_backends(a, pool, to);
@@ -259,7 +314,7 @@ static void set_pools(struct apply *a)
 			drop_all_backends(a, pool);
 	}
 	for (size_t i = 0; i < a->config->n_pools && !a->err; i++) {
-		struct pool *pool = model_pool_find(a->model, a->by_name[i]->name);
+		struct pool *pool = pool_for(a, a->by_name[i]);
 
 		if (!pool) {
 			make_pool(a, a->by_name[i]);
@@ -285,9 +340,10 @@ static void set_vips(struct apply *a)
 			if (!a->dry_run && !a->err)
 				a->err = model_vip_insert(a->model, &spec, model_pool_find(a->model, to->pool),
 					MODEL_ANY_ID, &vip, &a->error);
-		} else if (strcmp(vip->pool->name, to->pool)) {
-			/* A flow's backend is one of its VIP's pool. */
-			say(a, "vip %s pool %s, was %s (its connections move)", text, to->pool, vip->pool->name);
+		} else if (strcmp(name_of(a, vip->pool), to->pool)) {
+			/* To the forwarder a connection is its backend's, whatever pool that is of. */
+			say(a, "vip %s pool %s, was %s (its connections %s)", text, to->pool, name_of(a, vip->pool),
+				goal_of(a, vip->pool) ? "stay until they end" : "move");
 			if (!a->dry_run)
 				model_vip_move(a->model, vip, model_pool_find(a->model, to->pool));
 		}
@@ -298,7 +354,7 @@ static void drop_pools(struct apply *a)
 {
 	for (struct pool *pool = a->model->first_pool, *next; pool; pool = next) {
 		next = pool->next;
-		if (find_pool(a, pool->name))
+		if (goal_of(a, pool))
 			continue;
 		say(a, "pool %s removed", pool->name);
 		if (!a->dry_run)
@@ -328,7 +384,8 @@ json_t *model_apply(struct model *model, const struct config *config, bool dry_r
 
 	a.by_name = calloc(config->n_pools + 1, sizeof(*a.by_name));
 	a.by_vip = calloc(config->n_vips + 1, sizeof(*a.by_vip));
-	if (!a.changes || !a.by_name || !a.by_vip) {
+	a.renames = calloc(config->n_pools + 1, sizeof(*a.renames));
+	if (!a.changes || !a.by_name || !a.by_vip || !a.renames) {
 		a.err = -ENOMEM;
 		goto out;
 	}
@@ -341,6 +398,7 @@ json_t *model_apply(struct model *model, const struct config *config, bool dry_r
 
 	/* A pool whose UDP VIPs come before its TCP ones must not be taken for one without a check meanwhile. */
 	model->settle_later = !dry_run;
+	rename_pools(&a);
 	drop_vips(&a);
 	set_pools(&a);
 	if (!a.err)
@@ -356,6 +414,7 @@ json_t *model_apply(struct model *model, const struct config *config, bool dry_r
 out:
 	free(a.by_name);
 	free(a.by_vip);
+	free(a.renames);
 	if (a.err) {
 		json_decref(a.changes);
 		return NULL;

@@ -38,6 +38,8 @@ int model_vip_insert(struct model *model, const struct vip_spec *spec, struct po
 int model_backend_insert(struct model *model, struct pool *pool, struct addr address, uint16_t weight,
 	const struct mac *pinned, int id, struct backend **out, struct error *error);
 
+/* No pool has that name. */
+void model_pool_rename(struct model *model, struct pool *pool, const char *name);
 /* With its backends, the removed ones too; no VIP may use it. */
 void model_pool_remove(struct model *model, struct pool *pool);
 void model_vip_remove(struct model *model, struct vip *vip);

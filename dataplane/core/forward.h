@@ -244,6 +244,14 @@ core_inline __u32 flow_first_state(const struct lookup *l)
 	return l->signal & (TCP_RST | TCP_FIN) ? FLOW_NONE : FLOW_SYN;
 }
 
+/* The backend if packets may go to it at all: of any pool, as a flow stays when its VIP is given another pool. */
+core_inline const struct snapshot_backend *forward_any_backend(const struct tables *t, __u32 id)
+{
+	const struct snapshot_backend *b = tables_backend(t, id);
+
+	return b && b->flags & BACKEND_VALID ? b : (void *)0;
+}
+
 /* The backend if the pool's packets may go to it. */
 core_inline const struct snapshot_backend *forward_backend(const struct tables *t, const struct snapshot_vip *vip,
 	__u32 id)
@@ -510,10 +518,11 @@ core_inline void forward_known(const struct tables *t, const struct frame *f, co
 	__u64 word, struct verdict *v)
 {
 	__u32 id = flow_word_backend(word), was = flow_word_state(word), state;
-	const struct snapshot_backend *backend = forward_backend(t, l->vip, id);
+	const struct snapshot_backend *backend = forward_any_backend(t, id);
 	int syn = lookup_is_syn(l);
 	int closing = was == FLOW_FIN || was == FLOW_RESET;
-	int down = backend && !(backend->flags & BACKEND_UP);
+	/* One that is not of the VIP's pool any more is no better than down: what begins there goes elsewhere. */
+	int down = backend && (!(backend->flags & BACKEND_UP) || backend->pool != l->vip->pool);
 
 	/* A SYN on a closing flow is a new connection from the same port; on one whose backend went down,
 	 * the client's second try. UDP has no such sign and nothing to lose: it leaves a down backend for

@@ -291,7 +291,7 @@ static void reload_is_a_least_change(void)
 		"pool web check none, was tcp via vip, every 1s, timeout 500ms, rise 2, fall 3 (by default)\n"
 		"backend web 10.0.0.11 weight 7, was 100\n"
 		"backend web 10.0.0.13 added\n"
-		"vip 192.0.2.80:80/tcp pool new, was web (its connections move)\n"
+		"vip 192.0.2.80:80/tcp pool new, was web (its connections stay until they end)\n"
 		"vip 192.0.2.81:80/tcp added, pool web\n"
 		"pool six removed\n";
 	char *said;
@@ -332,6 +332,89 @@ static void reload_is_a_least_change(void)
 	model_free(m);
 }
 
+/* A pool by another name keeps its ids, and all that its backends had; the dry run says the same. */
+static void a_pool_may_be_renamed(void)
+{
+	static const char to[] = CONTROL_DPDK
+		"pools = ( { name = \"aaa\"; scheduler = \"round-robin\";\n"
+		"            backends = ( { address = \"10.0.0.11\"; weight = 7; }, { address = \"10.0.0.13\"; } ); },\n"
+		"          { name = \"six\"; backends = ( { address = \"2001:db8:a::1\"; } ); } );\n"
+		"vips = ( { address = \"192.0.2.80\"; port = 80; pool = \"aaa\"; },\n"
+		"         { address = \"2001:db8::80\"; port = 80; pool = \"six\"; } );\n";
+	static const char expected[] =
+		"pool aaa, was web (renamed, its connections stay)\n"
+		"backend aaa 10.0.0.12 removed\n"
+		"pool aaa scheduler round-robin, was maglev\n"
+		"backend aaa 10.0.0.11 weight 7, was 100\n"
+		"backend aaa 10.0.0.13 added\n";
+	struct model *m = control_model(TWO_POOLS);
+	struct pool *web = model_pool_find(m, "web");
+	struct backend *b = control_backend(m, "web", "10.0.0.11"), *gone = control_backend(m, "web", "10.0.0.12");
+	uint16_t pool_id = web->id, id = b->id, gone_id = gone->id;
+	char *said;
+
+	CHECK_DONE(model_disable(m, NULL, addr("10.0.0.11"), &error));
+	said = control_apply(m, to, true);
+	CU_ASSERT_STRING_EQUAL(said, expected);
+	free(said);
+	CU_ASSERT_PTR_EQUAL(model_pool_find(m, "web"), web);
+	said = control_apply(m, to, false);
+	CU_ASSERT_STRING_EQUAL(said, expected);
+	free(said);
+	CU_ASSERT_PTR_NULL(model_pool_find(m, "web"));
+	CU_ASSERT_PTR_EQUAL(model_pool_find(m, "aaa"), web);
+	CU_ASSERT_PTR_EQUAL(model_pools(m), web);
+	CU_ASSERT_STRING_EQUAL(web->next->name, "six");
+	CU_ASSERT_EQUAL(web->id, pool_id);
+	CU_ASSERT_PTR_EQUAL(control_backend(m, "aaa", "10.0.0.11"), b);
+	CU_ASSERT_EQUAL(b->id, id);
+	CU_ASSERT_TRUE(b->disabled);
+	/* Its flows go on, as those of any backend that is taken out. */
+	CU_ASSERT_PTR_EQUAL(model_backend_by_id(m, gone_id), gone);
+	CU_ASSERT_TRUE(gone->removed);
+	said = control_apply(m, to, false);
+	CU_ASSERT_STRING_EQUAL(said, "");
+	free(said);
+	model_free(m);
+}
+
+/* One that is divided goes on as the pool of its first VIP; one that is joined to another has no name to go on by. */
+static void pools_may_be_divided_and_joined(void)
+{
+	static const char one[] = CONTROL_DPDK
+		"pools = ( { name = \"web\"; backends = ( { address = \"10.0.0.11\"; } ); } );\n"
+		"vips = ( { address = \"192.0.2.80\"; port = 80; pool = \"web\"; },\n"
+		"         { address = \"192.0.2.81\"; port = 80; pool = \"web\"; } );\n";
+	static const char two[] = CONTROL_DPDK
+		"pools = ( { name = \"b\"; backends = ( { address = \"10.0.0.11\"; } ); },\n"
+		"          { name = \"a\"; backends = ( { address = \"10.0.0.11\"; } ); } );\n"
+		"vips = ( { address = \"192.0.2.80\"; port = 80; pool = \"b\"; },\n"
+		"         { address = \"192.0.2.81\"; port = 80; pool = \"a\"; } );\n";
+	static const char joined[] = CONTROL_DPDK
+		"pools = ( { name = \"a\"; backends = ( { address = \"10.0.0.11\"; } ); } );\n"
+		"vips = ( { address = \"192.0.2.80\"; port = 80; pool = \"a\"; },\n"
+		"         { address = \"192.0.2.81\"; port = 80; pool = \"a\"; } );\n";
+	struct model *m = control_model(one);
+	uint16_t id = control_backend(m, "web", "10.0.0.11")->id;
+	char *said = control_apply(m, two, false);
+
+	CU_ASSERT_STRING_EQUAL(said,
+		"pool b, was web (renamed, its connections stay)\n"
+		"pool a added\n"
+		"backend a 10.0.0.11 added\n"
+		"vip 192.0.2.81:80/tcp pool a, was b (its connections stay until they end)\n");
+	free(said);
+	CU_ASSERT_EQUAL(control_backend(m, "b", "10.0.0.11")->id, id);
+	control_backend(m, "b", "10.0.0.11")->active_flows = 3;
+	said = control_apply(m, joined, false);
+	CU_ASSERT_STRING_EQUAL(said,
+		"backend b 10.0.0.11 removed, its 3 connections do not stay\n"
+		"vip 192.0.2.80:80/tcp pool a, was b (its connections move)\n"
+		"pool b removed\n");
+	free(said);
+	model_free(m);
+}
+
 static void a_pool_may_change_its_family(void)
 {
 	struct model *m = control_model(TWO_POOLS);
@@ -345,8 +428,8 @@ static void a_pool_may_change_its_family(void)
 		"backend web 10.0.0.11 removed\n"
 		"backend web 10.0.0.12 removed\n"
 		"backend web 2001:db8:a::1 added\n"
-		"vip 192.0.2.80:80/tcp pool six, was web (its connections move)\n"
-		"vip [2001:db8::80]:80/tcp pool web, was six (its connections move)\n");
+		"vip 192.0.2.80:80/tcp pool six, was web (its connections stay until they end)\n"
+		"vip [2001:db8::80]:80/tcp pool web, was six (its connections stay until they end)\n");
 	free(said);
 	CU_ASSERT_EQUAL(model_pool_find(m, "web")->family, AF_INET6);
 	CU_ASSERT_EQUAL(model_pool_find(m, "six")->family, AF_INET);
@@ -604,6 +687,8 @@ int main(void)
 		{ "removed backends stay until their flows end", removed_backends_stay_until_their_flows_end },
 		{ "flows of a disabled backend stay cut when it is removed", disabled_flows_stay_cut_when_removed },
 		{ "a reload is a least change", reload_is_a_least_change },
+		{ "a pool may be renamed", a_pool_may_be_renamed },
+		{ "pools may be divided and joined", pools_may_be_divided_and_joined },
 		{ "a pool may change its family", a_pool_may_change_its_family },
 		{ "a check nobody gave follows the VIPs", check_follows_vips },
 		{ "a given check has a port to go to", a_given_check_has_a_port_to_go_to },
