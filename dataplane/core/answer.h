@@ -68,7 +68,7 @@ core_inline __u32 checksum_addr(__u32 sum, struct addr a)
 
 core_inline int answer_arp(const struct frame *f, const struct packet *p, struct mac own)
 {
-	struct arp_ipv4 *arp = (struct arp_ipv4 *)frame_at(f, p->l3, sizeof(*arp));
+	struct arp_ipv4 *arp = (struct arp_ipv4 *)frame_at(f, core_offset(p->l3), sizeof(*arp));
 	__be32 vip;
 
 	if (!arp)
@@ -85,9 +85,9 @@ core_inline int answer_arp(const struct frame *f, const struct packet *p, struct
 /* Write the advertisement; all the options of the solicitation are overwritten or cut off. */
 core_inline int answer_nd(const struct frame *f, const struct packet *p, struct mac own, struct mac *to)
 {
-	struct ipv6_header *ip = (struct ipv6_header *)frame_at(f, p->l3, sizeof(*ip));
+	struct ipv6_header *ip = (struct ipv6_header *)frame_at(f, core_offset(p->l3), sizeof(*ip));
 	struct nd_advertisement *na =
-		(struct nd_advertisement *)frame_at(f, p->l3 + sizeof(*ip), sizeof(*na));
+		(struct nd_advertisement *)frame_at(f, core_offset(p->l3) + sizeof(*ip), sizeof(*na));
 	struct addr asker, target;
 	__u32 sum;
 	int probe;
@@ -130,14 +130,14 @@ core_inline int answer_nd(const struct frame *f, const struct packet *p, struct 
 
 core_inline int answer_echo(const struct frame *f, const struct packet *p)
 {
-	struct echo_header *echo = (struct echo_header *)frame_at(f, p->l4, sizeof(*echo));
+	struct echo_header *echo = (struct echo_header *)frame_at(f, core_offset(p->l4), sizeof(*echo));
 	struct icmp_header *icmp;
 
 	if (!echo)
 		return -1;
 	icmp = &echo->icmp;
 	if (addr_is_ipv4(p->dst)) {
-		struct ipv4_header *ip = (struct ipv4_header *)frame_at(f, p->l3, sizeof(*ip));
+		struct ipv4_header *ip = (struct ipv4_header *)frame_at(f, core_offset(p->l3), sizeof(*ip));
 		__u16 before, after;
 
 		if (!ip)
@@ -154,7 +154,7 @@ core_inline int answer_echo(const struct frame *f, const struct packet *p)
 		if (core_unlikely(!icmp->check && !echo->id_seq))
 			icmp->check = 0xffff;
 	} else {
-		struct ipv6_header *ip = (struct ipv6_header *)frame_at(f, p->l3, sizeof(*ip));
+		struct ipv6_header *ip = (struct ipv6_header *)frame_at(f, core_offset(p->l3), sizeof(*ip));
 
 		if (!ip)
 			return -1;

@@ -560,6 +560,7 @@ core_inline __u64 *flow_find_elder(const struct tables *t, const struct lookup *
 {
 	struct flow_place place = flow_place(l->hash, l->vip->vip, tables_n_elder_buckets(t));
 
+	core_unroll
 	for (int i = 0; i < 2; i++) {
 		struct flow_bucket *bucket = tables_elder_bucket(t, place.bucket[i]);
 		int index = bucket ? flow_bucket_find(bucket, place.tag) : -1;
@@ -660,7 +661,8 @@ core_inline void forward_finish(const struct tables *t, const struct frame *f, c
 			return;
 		}
 	}
-	if (core_likely(flow_word_alive(word, tick, tables_header(t)->timeout)))
+	/* Without a place there is no word that could be alive, which older verifiers can't follow. */
+	if (core_likely(place && flow_word_alive(word, tick, tables_header(t)->timeout)))
 		forward_known(t, f, l, place, word, v);
 	else
 		forward_miss(t, f, l, place, word, v);

@@ -256,6 +256,7 @@ core_inline __u8 parse_extensions(const struct frame *f, struct packet *p, __u8 
 	__u32 offset = p->l3 + sizeof(struct ipv6_header);
 	__u32 left = p->l4_len;
 
+	core_unroll
 	for (int i = 0; i <= PARSE_MAX_EXT; i++) {
 		const __u8 *ext;
 		__u32 size;

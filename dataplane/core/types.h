@@ -29,6 +29,15 @@
 #else
 #define core_unaligned __attribute__((packed))
 #endif
+/*
+ * Before a loop of few rounds: BPF gets the rounds one after the other. Kernels before 6.3 refuse a loop whose way back is
+ * no jump, which the compiler may well make of one that it leaves a loop.
+ */
+#ifdef __bpf__
+#define core_unroll _Pragma("clang loop unroll(full)")
+#else
+#define core_unroll
+#endif
 #define core_likely(x) __builtin_expect(!!(x), 1)
 #define core_unlikely(x) __builtin_expect(!!(x), 0)
 
@@ -95,6 +104,22 @@ core_inline __u32 core_is_zero63(__u64 x)
 	return (__u32)(x >> 63);
 #else
 	return x == 0;
+#endif
+}
+
+/*
+ * x, the offset of a header, below 2^14. BPF's verifier is told so where x comes out of memory: before Linux 6.8 it forgets
+ * of all but whole words what it knew when they were put there.
+ */
+core_inline __u32 core_offset(__u32 x)
+{
+#ifdef __bpf__
+	__u64 bounded = x;
+
+	__asm__ volatile("%0 &= 0x3fff" : "+r"(bounded));
+	return (__u32)bounded;
+#else
+	return x;
 #endif
 }
 
