@@ -56,7 +56,7 @@ struct xdp_sizes {
 	__u32 ids;             /* a power of two above every VIP's and backend's id */
 	__u32 n_cpus;          /* possible CPUs: 1..XDP_MAX_CPUS - 1 */
 	__u32 n_queues;        /* of xsks; 0: no AF_XDP sockets, and no look for any */
-	__u32 frags;           /* the program is loaded with BPF_F_XDP_HAS_FRAGS (5.18 on): ask for frames' whole length */
+	__u32 frags;           /* the program is loaded with BPF_F_XDP_HAS_FRAGS (5.18 on): frames may go on elsewhere */
 };
 
 /* The hot part of a snapshot, at hand without a look-up, and where its tables begin. */

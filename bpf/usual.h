@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The usual packet, on a short way: untagged IPv4 without options, whole, of TCP or UDP, for a VIP at its home in the
- * index, of a flow that is in its first bucket in the state the packet leaves it in, on a backend that is up.
+ * The usual packet, on a short way: untagged IPv4 without options, whole, of TCP or UDP, for a VIP at its home in
+ * the index, of a flow that is in its first bucket in the state the packet leaves it in, on a backend that is up.
  * Nothing is decided here that the core's steps would not decide so; what is unusual in any respect is left to
  * them. One look at each thing, and little enough for the verifier to follow that it needs no function of its own.
  */
@@ -23,7 +23,8 @@ core_inline int usual_parse(const struct frame *f, struct packet *p)
 	__u32 total_len, least;
 	__u8 proto;
 
-	if (!data || eth->type != core_be16(ETHERTYPE_IPV4) || ip->version_ihl != 0x45 || ip->frag & core_be16(0x3fff))
+	if (!data || eth->type != core_be16(ETHERTYPE_IPV4) || ip->version_ihl != 0x45 ||
+		ip->frag & core_be16(0x3fff))
 		return -1;
 	proto = ip->proto;
 	if (proto == PROTO_TCP)
@@ -49,7 +50,8 @@ core_inline int usual_parse(const struct frame *f, struct packet *p)
 }
 
 /* The VIP that the packet is for, if it is active here and the frame addressed to its port; or NULL. */
-core_inline const struct snapshot_vip *usual_vip(const struct tables *t, const struct frame *f, const struct packet *p)
+core_inline const struct snapshot_vip *usual_vip(
+	const struct tables *t, const struct frame *f, const struct packet *p)
 {
 	const struct snapshot_vip *vip =
 		tables_vip(t, vip_home(p->dst, p->dport, p->proto, tables_header(t)->vip_index_size));
@@ -80,8 +82,8 @@ core_inline __u64 usual_word(const struct tables *t, const struct lookup *l)
  * p: of usual_parse(). Returns 1 with the verdict, a backend, and the frame's new MAC addresses; or 0 with nothing
  * done or counted.
  */
-core_inline int usual_forward(const struct tables *t, const struct frame *f, const struct packet *p,
-	struct verdict *v)
+core_inline int usual_forward(
+	const struct tables *t, const struct frame *f, const struct packet *p, struct verdict *v)
 {
 	const struct snapshot_backend *backend;
 	struct lookup l = { 0 };

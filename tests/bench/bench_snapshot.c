@@ -44,10 +44,9 @@ static void put_vips(struct snapshot_vip *index)
 		.proto = PROTO_TCP,
 		.flags = VIP_USED | VIP_ACTIVE,
 		.slot_count = MAGLEV_SLOTS };
-	struct snapshot_vip address = { .addr = vip.addr,
-		.flags = VIP_USED | VIP_ACTIVE,
-		.vip = SNAPSHOT_NONE,
-		.pool = SNAPSHOT_NONE };
+	struct snapshot_vip address = {
+		.addr = vip.addr, .flags = VIP_USED | VIP_ACTIVE, .vip = SNAPSHOT_NONE, .pool = SNAPSHOT_NONE
+	};
 
 	vip_index_insert(index, INDEX_SIZE, &vip);
 	vip_index_insert(index, INDEX_SIZE, &address);
@@ -76,8 +75,8 @@ void *bench_snapshot(__u64 capacity, size_t *size)
 			.src = own,
 			.weight = 100,
 			.flags = BACKEND_USED | BACKEND_VALID | BACKEND_UP };
-		maglev_member_init(&members[i], h->hash_key, addr_from_ipv4(core_be32(0x0a000001 + i)), (__u16)i, 100,
-			MAGLEV_SLOTS);
+		maglev_member_init(&members[i], h->hash_key, addr_from_ipv4(core_be32(0x0a000001 + i)), (__u16)i,
+			100, MAGLEV_SLOTS);
 	}
 	maglev_build((__u16 *)((char *)h + h->slots_off), MAGLEV_SLOTS, members, BENCH_BACKENDS, &scratch);
 	h->checksum = snapshot_checksum(h, h->size);
@@ -90,7 +89,8 @@ void *bench_snapshot(__u64 capacity, size_t *size)
 
 void bench_frame(__u8 *frame, __u32 flow, __u8 tcp_flags)
 {
-	static const __u8 head[] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 9, 9, 8, 0, 0x45, 0, 0, 46, 0, 0, 0, 0, 64, 6, 0, 0 };
+	static const __u8 head[] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 9, 9, 8, 0, 0x45, 0, 0, 46, 0, 0, 0, 0, 64, 6,
+		0, 0 };
 	__be32 src = core_be32(0x0a000000 + flow / 50000), dst = core_be32(0xc0000250);
 	__be16 sport = core_be16(10000 + flow % 50000), dport = core_be16(80);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the benchmarks of all paths forward: one VIP, 192.0.2.80:80/tcp, 100 backends, and packets of flows to it. */
+/* What the benchmarks of all paths forward: one VIP, 192.0.2.80:80/tcp, 100 backends, and packets of flows to it.
+ */
 #ifndef SHUNT_BENCH_SNAPSHOT_H
 #define SHUNT_BENCH_SNAPSHOT_H
 
@@ -10,7 +11,8 @@
 #define BENCH_BACKENDS 100
 #define BENCH_FRAME_LEN 60 /* 64 with the FCS */
 
-/* The snapshot, for a flow table of this capacity: *size bytes, the caller's to free. NULL, and said, if it can't be. */
+/* The snapshot, for a flow table of this capacity: *size bytes, the caller's to free. NULL, and said, if it can't
+ * be. */
 void *bench_snapshot(__u64 capacity, size_t *size);
 
 /* The flow's packet with these TCP flags: BENCH_FRAME_LEN bytes. */

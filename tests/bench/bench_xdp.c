@@ -37,8 +37,8 @@ struct bench {
 /* A series of packets. */
 struct load {
 	const char *name;
-	__u32 n;       /* flows */
-	int in_turn;   /* each once */
+	__u32 n;     /* flows */
+	int in_turn; /* each once */
 	__u8 tcp_flags;
 };
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Packets a second of CPU time through the XDP program on a veth pair, beside a program that does nothing but swap the MAC
- * addresses, in turns: the kernel sends frames of 1,024 established flows out of OUT, the program on IN sends them
- * back, one on OUT counts and drops them; all on one CPU, in this process or in the kernel thread that takes over
- * from it now and then, whose time counts as well. So a busy machine disturbs little.
+ * Packets a second of CPU time through the XDP program on a veth pair, beside a program that does nothing but swap
+ * the MAC addresses, in turns: the kernel sends frames of 1,024 established flows out of OUT, the program on IN
+ * sends them back, one on OUT counts and drops them; all on one CPU, in this process or in the kernel thread that
+ * takes over from it now and then, whose time counts as well. So a busy machine disturbs little.
  *
  * usage: bench_xdp_veth [--runs N] [--packets N] OUT IN
  * One line a sample: "xdp_veth mpps 3.9", "xdp_veth_macswap mpps 4.6", "xdp_veth_of_macswap ratio 0.85".
@@ -94,7 +94,8 @@ static double run(struct bench_xdp *base, int out, int packets)
 	struct xdp_md where = { .data_end = BENCH_FRAME_LEN, .ingress_ifindex = (__u32)out };
 	__u8 frame[BENCH_FRAME_LEN];
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = sizeof(frame), .ctx_in = &where,
-		.ctx_size_in = sizeof(where), .repeat = packets, .batch_size = BATCH, .flags = BPF_F_TEST_XDP_LIVE_FRAMES);
+		.ctx_size_in = sizeof(where), .repeat = packets, .batch_size = BATCH,
+		.flags = BPF_F_TEST_XDP_LIVE_FRAMES);
 	__u64 before = base->bss->dropped;
 	double start = cpu_s();
 
@@ -146,8 +147,8 @@ static void measure(struct bench_xdp *base, struct xdp_bed *bed, int out, int in
 			fprintf(stderr, "bench_xdp_veth: packets that should have been hits were not\n");
 			exit(EXIT_FAILURE);
 		}
-		printf("xdp_veth mpps %.3f\nxdp_veth_macswap mpps %.3f\nxdp_veth_of_macswap ratio %.3f\n", ours, least,
-			ours / least);
+		printf("xdp_veth mpps %.3f\nxdp_veth_macswap mpps %.3f\nxdp_veth_of_macswap ratio %.3f\n", ours,
+			least, ours / least);
 	}
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The same frames with the same snapshots through two bodies of the core, memory and XDP, one after the other: what
- * becomes of each frame, every word of the flow table and every counter have to be the same after each. The fixtures
- * first, then random ones, with snapshots that change meanwhile and flows that age. Exit status 77 (skipped) without
- * root.
+ * The same frames with the same snapshots through two bodies of the core, memory and XDP, one after the other:
+ * what becomes of each frame, every word of the flow table and every counter have to be the same after each. The
+ * fixtures first, then random ones, with snapshots that change meanwhile and flows that age. Exit status 77
+ * (skipped) without root.
  *
  *	compare_xdp [--frames N] [--seed N] FILE...
  */
@@ -51,7 +51,8 @@ static void differ(const char *what, const uint8_t *frame, size_t len)
 	exit(EXIT_FAILURE);
 }
 
-/* What XDP has to return for the core's verdict; port 1's interface is known to the program, others there are none. */
+/* What XDP has to return for the core's verdict; port 1's interface is known to the program, others there are
+ * none. */
 static int expected_action(const struct verdict *v)
 {
 	switch (v->action) {
@@ -81,7 +82,8 @@ static void compare_counters(const uint8_t *frame, size_t len)
 	}
 	for (unsigned id = 0; id < IDS; id++)
 		if (memcmp(&bed.vip_stats[cpu * IDS + id], &world.stats->vip[id], sizeof(struct stats_traffic)) ||
-			memcmp(&bed.backend_stats[cpu * IDS + id], &world.stats->backend[id], sizeof(struct stats_traffic)))
+			memcmp(&bed.backend_stats[cpu * IDS + id], &world.stats->backend[id],
+				sizeof(struct stats_traffic)))
 			differ("packets, bytes and new flows of a VIP or backend", frame, len);
 }
 
@@ -122,7 +124,7 @@ static void compare(const uint8_t *frame, size_t len)
 static void change(uint64_t version)
 {
 	size_t size;
-	void *block = random_snapshot(&dice, &own, version, &size);
+	void *block = random_snapshot(&dice, &own, version, 2, &size);
 
 	if (!block) {
 		printf("a random snapshot is not sound\n");
@@ -154,7 +156,7 @@ static int start(void)
 	__u32 port = 1, interface = LOOPBACK;
 	cpu_set_t set;
 	size_t size;
-	void *block = random_snapshot(&dice, &own, 1, &size);
+	void *block = random_snapshot(&dice, &own, 1, 2, &size);
 
 	cpu = (unsigned)sched_getcpu();
 	CPU_ZERO(&set);

@@ -47,7 +47,8 @@ static size_t from_fixture(struct random *r, const struct fixtures *fixtures, ui
 		break;
 	default: /* in the headers mostly */
 		for (uint32_t n = 1 + random_below(r, 3); n; n--)
-			frame[random_below(r, (uint32_t)(len < 80 ? len : 80))] ^= (uint8_t)(1u << random_below(r, 8));
+			frame[random_below(r, (uint32_t)(len < 80 ? len : 80))] ^=
+				(uint8_t)(1u << random_below(r, 8));
 	}
 	return len;
 }
@@ -154,8 +155,8 @@ static void put_backends(struct random *r, const struct snapshot_header *h)
 	struct snapshot_backend *b = (struct snapshot_backend *)((char *)h + h->backends_off);
 
 	for (uint32_t i = 0; i < h->n_backends; i++) {
-		static const __u8 states[] = { 0, BACKEND_VALID, BACKEND_VALID | BACKEND_UP, BACKEND_VALID | BACKEND_UP,
-			BACKEND_VALID | BACKEND_UP };
+		static const __u8 states[] = { 0, BACKEND_VALID, BACKEND_VALID | BACKEND_UP,
+			BACKEND_VALID | BACKEND_UP, BACKEND_VALID | BACKEND_UP };
 
 		b[i].flags = BACKEND_USED | states[random_below(r, 5)];
 		b[i].weight = (__u16)(1 + random_below(r, 500));
@@ -164,7 +165,7 @@ static void put_backends(struct random *r, const struct snapshot_header *h)
 	}
 }
 
-void *random_snapshot(struct random *r, const struct mac *own, uint64_t version, size_t *size)
+void *random_snapshot(struct random *r, const struct mac *own, uint64_t version, uint32_t max_ports, size_t *size)
 {
 	struct snapshot_header *h =
 		setup_snapshot_with(own, version, (enum scheduler)random_below(r, SCHEDULER_COUNT), SLOTS, size);
@@ -175,7 +176,7 @@ void *random_snapshot(struct random *r, const struct mac *own, uint64_t version,
 	if (!h)
 		return NULL;
 	/* Between header and index there is room for eight ports. */
-	h->n_ports = 1 + random_below(r, 2);
+	h->n_ports = 1 + random_below(r, max_ports);
 	((struct snapshot_port *)((char *)h + h->ports_off))[1].mac = (struct mac){ { 0x02, 0, 0, 0, 0, 0xbb } };
 	put_backends(r, h);
 	pools = (struct snapshot_pool *)((char *)h + h->pools_off);

@@ -23,16 +23,16 @@ uint32_t random_next(struct random *r);
 uint32_t random_below(struct random *r, uint32_t n);
 
 /*
- * A frame of 14..RANDOM_FRAME_MAX bytes: a fixture's, as it is or with some bits changed, cut or made longer; or one of a
- * flow of the fixtures' VIPs, with any flags. frame: room for RANDOM_FRAME_MAX. Returns its length.
+ * A frame of 14..RANDOM_FRAME_MAX bytes: a fixture's, as it is or with some bits changed, cut or made longer; or
+ * one of a flow of the fixtures' VIPs, with any flags. frame: room for RANDOM_FRAME_MAX. Returns its length.
  */
 size_t random_frame(struct random *r, const struct fixtures *fixtures, const struct mac *own, uint8_t *frame);
 
 /*
- * A snapshot of setup.h with other schedulers, states, weights, ports and slots, that snapshot_check() accepts: *size
- * bytes, always the same, from malloc, the caller's to free. NULL without memory.
+ * A snapshot of setup.h with other schedulers, states, weights, ports (1..max_ports, at most 2) and slots, that
+ * snapshot_check() accepts: *size bytes, always the same, from malloc, the caller's to free. NULL without memory.
  */
-void *random_snapshot(struct random *r, const struct mac *own, uint64_t version, size_t *size);
+void *random_snapshot(struct random *r, const struct mac *own, uint64_t version, uint32_t max_ports, size_t *size);
 
 /* Make a word of a flow table older by up to a timeout; an empty one stays empty. */
 uint64_t random_age(struct random *r, uint64_t word);

@@ -9,6 +9,9 @@
  * dataplane's kernel interface, which must be silent. Behind each frame go two whose end is known, one for the
  * kernel and one that is answered: what has not come out before those will not come out at all. So nothing is
  * waited for in vain, and one frame too many is seen.
+ *
+ * Then random frames under random snapshots: what the core in memory makes of each, from the same flow table
+ * and counters, has to be what the dataplane makes of it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -19,12 +22,16 @@
 
 #include "feed.h"
 #include "fixture.h"
+#include "random_world.h"
 #include "setup.h"
 #include "wire.h"
 #include "world.h"
 
 #define WAIT_MS 5000
 #define CAUGHT_MAX 4
+#define RANDOM_FRAMES 1500
+#define FRAMES_A_SNAPSHOT 150
+#define IDS 64 /* above all that a snapshot here has */
 
 /* Frames that came out at one place, the marker aside. */
 struct caught {
@@ -155,7 +162,9 @@ static void check_caught(
 /* Linux throws away a frame whose VLAN tag is cut short before any socket sees it. */
 static int kernel_shows(const struct fixture *f)
 {
-	return !(f->len < ETH_LEN + sizeof(struct vlan_tag) && f->frame[12] == 0x81 && f->frame[13] == 0x00);
+	unsigned type = f->len < ETH_LEN ? 0 : (unsigned)f->frame[12] << 8 | f->frame[13];
+
+	return !(f->len < ETH_LEN + sizeof(struct vlan_tag) && (type == ETHERTYPE_VLAN || type == ETHERTYPE_QINQ));
 }
 
 /* Counters follow the frames in an instant: wait until all three are counted as received. */
@@ -311,6 +320,122 @@ static int start(const char *socket_path)
 	return 0;
 }
 
+/* Not within a tenth of a second of where the flow table's clock moves on: both have to read the same. */
+static __u32 steady_tick(void)
+{
+	const struct timespec nap = { .tv_nsec = 50000000 };
+	struct timespec now;
+
+	for (;;) {
+		__u64 in_tick_ms;
+
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		in_tick_ms = (__u64)now.tv_sec % FLOW_TICK_S * 1000 + (__u64)now.tv_nsec / 1000000;
+		if (in_tick_ms > 100 && in_tick_ms < FLOW_TICK_S * 1000 - 100)
+			return flow_tick((__u64)now.tv_sec);
+		nanosleep(&nap, NULL);
+	}
+}
+
+/* The mirror becomes what the dataplane works from: its flow table, and the counts of its only worker. */
+static void set_mirror(struct world *mirror)
+{
+	mirror->tables.tick = steady_tick();
+	memcpy(mirror->buckets, feed_buckets(&feed), mirror->tables.n_buckets * sizeof(*mirror->buckets));
+	memcpy(mirror->stats->vip, feed.workers[0].vip, IDS * sizeof(*mirror->stats->vip));
+	memcpy(mirror->stats->backend, feed.workers[0].backend, IDS * sizeof(*mirror->stats->backend));
+	memset(mirror->stats->counter, 0, sizeof(mirror->stats->counter));
+}
+
+/* The sweeper may have cleared words that are dead. */
+static void compare_tables(const struct world *mirror)
+{
+	const __u64 *ours = mirror->buckets[0].word, *theirs = feed_buckets(&feed)[0].word;
+
+	for (__u32 i = 0; i < mirror->tables.n_buckets * FLOW_BUCKET_WORDS; i++)
+		if (ours[i] != theirs[i] &&
+			(theirs[i] || flow_word_alive(ours[i], mirror->tables.tick, mirror->tables.header->timeout)))
+			complain("another word in the flow table");
+}
+
+/* A frame as a fixture that expects what the core alone makes of it. */
+static void run_random(struct world *mirror, uint8_t *frame, size_t len, uint32_t number)
+{
+	struct fixture f = { .name = (char *)"random frame", .file = "seed 1", .line = (int)number, .frame = frame,
+		.len = len };
+	__u64 received = feed_received(&feed);
+	static uint8_t expected[FRAME_TEXT_MAX];
+	struct parcel p;
+
+	current = &f;
+	set_mirror(mirror);
+	for (unsigned i = 0; i < COUNTER_COUNT; i++)
+		before[i] = feed_counter(&feed, i);
+	if (world_one(mirror, frame, len, &p))
+		complain("the core could not carry it out");
+	f.counter = (enum counter)p.verdict.counter;
+	f.out = p.verdict.action == ACTION_DROP ? FIXTURE_NOTHING :
+		p.verdict.action == ACTION_TO_KERNEL ? FIXTURE_KERNEL : FIXTURE_ANSWER;
+	for (unsigned i = 0; i < COUNTER_COUNT; i++)
+		if (fixture_is_event(i) && mirror->stats->counter[i])
+			f.events |= 1ULL << i;
+	memcpy(expected, p.out, p.out_len);
+	switch (pass_through(&f, number)) {
+	case 0:
+		check_caught(&from_wire, f.out == FIXTURE_ANSWER, expected, p.out_len, "on the wire");
+		check_caught(&from_kernel, f.out == FIXTURE_KERNEL && kernel_shows(&f), expected, p.out_len, "to the kernel");
+		check_counters(&f, received);
+		compare_tables(mirror);
+		break;
+	case 1:
+		break;
+	default:
+		complain("given up");
+		exit(EXIT_FAILURE);
+	}
+	parcel_free(&p);
+}
+
+/* Another snapshot for both. By flows it does not choose: the sweeper counts those at times of its own. */
+static void publish_random(struct random *dice, struct world *mirror, __u64 version)
+{
+	const struct snapshot_pool *pools;
+	size_t size;
+	void *block;
+
+	for (;;) {
+		block = random_snapshot(dice, &own, version, 1, &size);
+		if (!block)
+			exit(EXIT_FAILURE);
+		pools = (const struct snapshot_pool *)((char *)block + ((struct snapshot_header *)block)->pools_off);
+		if (pools[0].scheduler != SCHEDULER_LEAST_FLOWS)
+			break;
+		free(block);
+	}
+	if (feed_snapshot(&feed, block, size, version, 1)) {
+		printf("a random snapshot was refused: %s\n", feed.error);
+		exit(EXIT_FAILURE);
+	}
+	world_publish(mirror, block);
+}
+
+static void run_randoms(const struct fixtures *all, uint32_t number)
+{
+	struct random dice = { .state = 0x9e3779b97f4a7c15ULL };
+	__u64 version = feed.stats->snapshot_version + 1;
+	static uint8_t frame[RANDOM_FRAME_MAX];
+	struct world mirror;
+
+	if (world_open(&mirror, NULL, world.tables.n_buckets))
+		exit(EXIT_FAILURE);
+	for (uint32_t i = 0; i < RANDOM_FRAMES && failures < 10; i++) {
+		if (i % FRAMES_A_SNAPSHOT == 0)
+			publish_random(&dice, &mirror, version++);
+		run_random(&mirror, frame, random_frame(&dice, all, &own, frame), number + i);
+	}
+	world_close(&mirror);
+}
+
 int main(int argc, char **argv)
 {
 	struct fixtures all = { 0 };
@@ -340,7 +465,8 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	for (size_t i = 0; i < all.n; i++)
 		run(&all.list[i], (uint32_t)i + 1);
-	printf("%zu fixtures, %u not sent, %u failures\n", all.n, skipped, failures);
+	run_randoms(&all, (uint32_t)all.n + 1);
+	printf("%zu fixtures, %u not sent, and %d random frames, %u failures\n", all.n, skipped, RANDOM_FRAMES, failures);
 	fixtures_free(&all);
 	world_close(&world);
 	feed_close(&feed);

@@ -167,8 +167,9 @@ static void run_without_snapshot(const struct fixtures *all)
 		if (current->len < ETH_LEN)
 			continue;
 		xdp_bed_clear(&bed);
-		if (xdp_bed_run(&bed, current->frame, current->len, out, &len) != XDP_PASS || len != current->len ||
-			memcmp(out, current->frame, len) || xdp_bed_counter(&bed, COUNTER_TO_KERNEL) != 1)
+		if (xdp_bed_run(&bed, current->frame, current->len, out, &len) != XDP_PASS ||
+			len != current->len || memcmp(out, current->frame, len) ||
+			xdp_bed_counter(&bed, COUNTER_TO_KERNEL) != 1)
 			complain("without a snapshot: not given to the kernel as it is");
 	}
 }

@@ -15,11 +15,11 @@ struct shunt_xdp;
 
 struct xdp_bed {
 	struct shunt_xdp *skeleton;
-	int program;                 /* descriptor */
+	int program;		     /* descriptor */
 	struct xdp_control *control; /* mapped, as all that follows */
 	struct xdp_cpu *cpus;
 	struct xdp_line *snapshot;
-	struct xdp_line *flows;      /* header lines and buckets */
+	struct xdp_line *flows; /* header lines and buckets */
 	struct stats_traffic *vip_stats;
 	struct stats_traffic *backend_stats;
 	__u64 *active; /* an array map's entries of 4 bytes are 8 apart */
@@ -57,8 +57,8 @@ __u64 xdp_bed_received(const struct xdp_bed *b);
 struct stats_traffic xdp_bed_traffic(const struct xdp_bed *b, const struct stats_traffic *stats, unsigned id);
 
 /*
- * Run the program once on a frame. out: room for *out_len bytes, then what the frame is afterwards. Returns the XDP
- * action, or -errno if the kernel doesn't take such a frame for a run.
+ * Run the program once on a frame. out: room for *out_len bytes, then what the frame is afterwards. Returns the
+ * XDP action, or -errno if the kernel doesn't take such a frame for a run.
  */
 int xdp_bed_run(const struct xdp_bed *b, const uint8_t *frame, size_t len, uint8_t *out, size_t *out_len);
 
