@@ -3,9 +3,11 @@
 #include "server.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -20,7 +22,28 @@ union control {
 	char space[CMSG_SPACE(MAX_FDS * sizeof(int))];
 };
 
-/* Whether somebody listens on the path. -1: the path can't be used. */
+/*
+ * Whether the path is ours alone among shunt-dataplanes, as long as the lock is held. To find out by connecting would
+ * have one that lives take us for a newer shuntd. Returns 0, or -1 with a line logged.
+ */
+static int lock(struct server *s)
+{
+	char path[sizeof(s->path) + sizeof(".lock")];
+
+	snprintf(path, sizeof(path), "%s.lock", s->path);
+	s->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (s->lock < 0) {
+		log_error("dpdk.socket: cannot open %s: %m", path);
+		return -1;
+	}
+	if (!flock(s->lock, LOCK_EX | LOCK_NB))
+		return 0;
+	log_error("dpdk.socket: %s is in use by another shunt-dataplane", s->path);
+	close(s->lock);
+	return -1;
+}
+
+/* Whether somebody else listens on the path. -1: the path can't be used. */
 static int is_live(const struct sockaddr_un *address)
 {
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), live = 1;
@@ -49,11 +72,13 @@ int server_open(struct server *s, const char *path)
 	s->client = s->listener = -1;
 	snprintf(s->path, sizeof(s->path), "%s", path);
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	if (lock(s))
+		return -1;
 	live = is_live(&address);
 	if (live > 0)
 		log_error("dpdk.socket: %s is in use by another process", path);
 	if (live)
-		return -1;
+		goto unlock;
 	unlink(path);
 	s->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	/* Who can connect can change what is forwarded: nobody but our own user. */
@@ -62,9 +87,13 @@ int server_open(struct server *s, const char *path)
 		log_error("dpdk.socket: cannot make %s: %m", path);
 		if (s->listener >= 0)
 			close(s->listener);
-		return -1;
+		goto unlock;
 	}
 	return 0;
+
+unlock:
+	close(s->lock);
+	return -1;
 }
 
 int server_listen(struct server *s)
@@ -87,6 +116,8 @@ void server_close(struct server *s)
 	drop_client(s);
 	close(s->listener);
 	unlink(s->path);
+	/* Its file stays: another process may be waiting for it by now. */
+	close(s->lock);
 }
 
 /* fd: goes with the message, or -1. */

@@ -8,6 +8,7 @@
 #include "settings.h"
 
 struct server {
+	int lock; /* of the path */
 	int listener;
 	int client; /* -1: nobody there */
 	char path[108];
@@ -17,8 +18,8 @@ struct server {
 };
 
 /*
- * Take the socket's path: one that a live process listens on is refused, a stale one replaced. Nobody can
- * connect yet. Returns 0, or -1 with a line logged.
+ * Take the socket's path: one that is another shunt-dataplane's, or that any live process listens on, is refused, a stale
+ * one replaced. Nobody can connect yet. Returns 0, or -1 with a line logged.
  */
 int server_open(struct server *s, const char *path);
 

@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "forwarder_dataplane.h"
 #include "forwarder_xdp.h"
 #include "log.h"
 
@@ -103,13 +105,23 @@ int daemon_reload(struct daemon *daemon, bool dry_run, json_t **changes, struct 
 {
 	struct config *config;
 	json_t *settings, *objects;
-	int result = config_load(daemon->config_path, &config, error);
+	int claim = -1, result = config_load(daemon->config_path, &config, error);
 
 	if (result)
 		return result;
+	/* First what may be another's. */
+	if (!dry_run && daemon->path.dataplane && strcmp(config->dpdk_socket, daemon->config->dpdk_socket)) {
+		result = forwarder_dataplane_claim(config->dpdk_socket, &claim, error);
+		if (result) {
+			config_free(config);
+			return result;
+		}
+	}
 	settings = config_diff(daemon->config, config);
 	objects = settings ? model_apply(daemon->model, config, dry_run) : NULL;
 	if (!objects) {
+		if (claim >= 0)
+			close(claim);
 		json_decref(settings);
 		config_free(config);
 		return error_set(error, ENOMEM, "no memory to read the configuration again");
@@ -120,6 +132,11 @@ int daemon_reload(struct daemon *daemon, bool dry_run, json_t **changes, struct 
 	if (dry_run) {
 		config_free(config);
 		return 0;
+	}
+	if (claim >= 0) {
+		if (daemon->claim >= 0)
+			close(daemon->claim);
+		daemon->claim = claim;
 	}
 	state_set_config(daemon->state, config);
 	publish_reconfigure(daemon->publisher, config);

@@ -31,6 +31,7 @@ struct daemon {
 	struct state *state;
 	struct netlink *netlink;
 	struct path_choice path;
+	int claim; /* on the shunt-dataplane of dpdk.socket; -1: none */
 	struct ports *ports;
 	struct routes *routes;
 	struct neighbours *neighbours;

@@ -2,11 +2,15 @@
 /* The forwarder shunt-dataplane: its greeting, its acknowledgements, its heartbeat, and what it shares. */
 #include "forwarder_dataplane.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "dataplane_channel.h"
 #include "dataplane_shared.h"
@@ -206,6 +210,28 @@ static void free_dataplane(struct forwarder *forwarder)
 	dataplane_flow_table_close(&d->flows);
 	dataplane_flow_table_close(&d->elder);
 	free(d);
+}
+
+int forwarder_dataplane_claim(const char *socket_path, int *claim, struct error *error)
+{
+	char path[160];
+	int fd, err;
+
+	*claim = -1;
+	snprintf(path, sizeof(path), "%s.shuntd", socket_path);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0) {
+		err = errno;
+		return error_set(error, err, "dpdk.socket: cannot open %s: %s", path, strerror(err));
+	}
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		close(fd);
+		return error_set(error, EBUSY, "dpdk.socket: another shuntd works with the shunt-dataplane on %s", socket_path);
+	}
+	*claim = fd;
+	return 0;
 }
 
 struct forwarder *forwarder_dataplane_new(struct event_base *base, const struct config *config,

@@ -225,6 +225,8 @@ static int open_model(struct daemon *daemon, struct error *error)
 	if (!daemon->model)
 		return error_set(error, ENOMEM, "no memory");
 	result = state_open(config->control_state, daemon->model, &daemon->state, error);
+	if (!result && config->path != PATH_XDP && config->dpdk_port)
+		result = forwarder_dataplane_claim(config->dpdk_socket, &daemon->claim, error);
 	if (!result)
 		result = state_start(daemon->state, config, &notes, error);
 	log_lines(notes, "");
@@ -352,6 +354,8 @@ static void close_all(struct program *program)
 		state_keep(daemon->state, NULL);
 		state_close(daemon->state);
 	}
+	if (daemon->claim >= 0)
+		close(daemon->claim);
 	if (daemon->model)
 		model_free(daemon->model);
 	if (daemon->base)
@@ -407,7 +411,7 @@ static enum exit_status detach(const struct program *program)
 
 int main(int argc, char **argv)
 {
-	struct program program = { 0 };
+	struct program program = { .daemon.claim = -1 };
 	enum exit_status status;
 	struct timespec now;
 	struct error error;

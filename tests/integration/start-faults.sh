@@ -115,7 +115,29 @@ shuntd_refused "$run/shuntd.sock"
 sed "s|$run/shuntd.sock|$scratch/shuntd.sock|" "$good" >"$bad"
 shuntd_refused "$run/state"
 connected || fail "the running shuntd was disturbed"
-free_of_others() { sed "s|http = .*|http = \"\";|; s|$run/shuntd.sock|$scratch/shuntd.sock|; s|$run/state|$scratch/state|; $1" "$good" >"$bad"; }
+free_of_others() {
+	sed "s|http = .*|http = \"\";|; s|$run/shuntd.sock|$scratch/shuntd.sock|; s|$run/state|$scratch/state|
+		s|$run/dataplane.sock|$scratch/dataplane.sock|; $1" "$good" >"$bad"
+}
+if is_dpdk; then
+	step "two of one kind at one dataplane: neither cuts off who is there"
+	connections() { grep -c 'is connected' "$run/log/dataplane.log"; }
+	await 5 "shuntd is connected" connected
+	before=$(connections)
+	free_of_others "s|$scratch/dataplane.sock|$run/dataplane.sock|"
+	shuntd_refused "dpdk.socket: another shuntd works with the shunt-dataplane on $run/dataplane.sock"
+	free_of_others "s|iface=wire0|iface=wire9|; s|shunt0|shunt9|; s|$run/dataplane\"|$scratch/dataplane\"|
+		s|$scratch/dataplane.sock|$run/dataplane.sock|"
+	dataplane_refused "dpdk.socket: $run/dataplane.sock is in use by another shunt-dataplane"
+	is "connections of shuntd to its dataplane" "$(connections)" "$before"
+	connected || fail "shuntd was cut off"
+	lab stop shuntd
+	lab start shuntd
+	await 5 "shuntd is connected again" connected
+	kill_hard shuntd
+	lab start shuntd
+	await 5 "shuntd is connected again after kill -9" connected
+fi
 free_of_others ''
 echo keep >"$scratch/shuntd.sock"
 shuntd_refused "$scratch/shuntd.sock"
