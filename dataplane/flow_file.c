@@ -319,10 +319,11 @@ static struct flow_file *make_instead(const char *dir, const char *name, const s
 /* Give the file the name with this suffix, in its folder, over what has it. Returns 0, or -1 with a line logged. */
 static int take_name(struct flow_file *f, const char *name, const char *suffix)
 {
-	char path[sizeof(f->path)];
-	const char *slash = strrchr(f->path, '/');
+	char path[sizeof(f->path)], *last;
 
-	snprintf(path, sizeof(path), "%.*s/%s%s", (int)(slash - f->path), f->path, name, suffix);
+	memcpy(path, f->path, sizeof(path));
+	last = strrchr(path, '/') + 1;
+	snprintf(last, sizeof(path) - (size_t)(last - path), "%s%s", name, suffix);
 	if (rename(f->path, path)) {
 		log_warning("cannot rename %s to %s: %m", f->path, path);
 		return -1;
