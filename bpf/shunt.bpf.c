@@ -176,14 +176,15 @@ __attribute__((noinline)) int count(__u32 counter)
 	return 0;
 }
 
-/* Any packet, parsed, step by step. Returns the XDP action. */
-__attribute__((noinline)) int steps(struct xdp_md *ctx, const struct packet *p)
+/*
+ * What is no flow's packet of a VIP. Returns the XDP action. Not what calls flow(): before Linux 6.8 the stacks of
+ * functions that call one another are rounded up to 32 bytes each, and 512 is little.
+ */
+__attribute__((noinline)) int rest(struct xdp_md *ctx, const struct packet *p)
 {
 	__u32 verdict, counter;
-	int action = flow(ctx, p);
+	int action;
 
-	if (action != NO_FLOW)
-		return action;
 	verdict = (__u32)other(ctx, p);
 	counter = verdict >> 8;
 	switch (verdict & 0xff) {
@@ -221,6 +222,7 @@ int shunt_xdp(struct xdp_md *ctx)
 	struct packet p, parsed;
 	struct verdict v;
 	struct tables t;
+	int action;
 
 	if (!usual_parse(&f, &p)) {
 		if (!tables_open(&t) && !sizes.n_queues && usual_forward(&t, &f, &p, &v))
@@ -230,7 +232,8 @@ int shunt_xdp(struct xdp_md *ctx)
 	} else {
 		parse(ctx, &parsed);
 	}
-	return steps(ctx, &parsed);
+	action = flow(ctx, &parsed);
+	return action == NO_FLOW ? rest(ctx, &parsed) : action;
 }
 
 char license_of_program[] SEC("license") = "Dual BSD/GPL";
