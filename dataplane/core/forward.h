@@ -339,30 +339,37 @@ core_inline __u32 flow_word_rank(__u64 word, __u32 tick, const __u16 *timeout)
 }
 
 /*
- * The word a new flow may take: index 0..15 over both buckets, or -1. A free or dead one, in the first
- * bucket unless that is nearly full and the second has more room; else the one that gives way most readily.
+ * The word a new flow may take: index 0..15 over both buckets, or -1. A free or dead one, in the first bucket
+ * unless that is nearly full and the second has more room; else the one that gives way most readily. While the
+ * first has one that gives way and the second is full, that is chosen among the first's: ranking costs, and where
+ * both are full of half-open flows the oldest of eight is as good a choice as of sixteen.
  */
 core_inline int flow_choose_word(const struct flow_bucket *first, const struct flow_bucket *second, __u32 tick,
 	const __u16 *timeout)
 {
-	__u32 best_first = 0, best_second = 0, free_first = 0, free_second = 0, best;
+	__u32 best_first = 0, best_second = 0, dead_first = 0, dead_second = 0, best;
 	__u32 free = flow_bucket_free(first);
 
 	/* The usual case, cheaply: two or more free. */
 	if (core_likely(free & (free - 1)))
 		return (int)core_lowest_bit8(free);
 	for (__u32 i = 0; i < FLOW_BUCKET_WORDS; i++) {
-		__u32 a = flow_word_rank(*(volatile const __u64 *)&first->word[i], tick, timeout);
-		__u32 b = flow_word_rank(*(volatile const __u64 *)&second->word[i], tick, timeout);
+		__u32 rank = flow_word_rank(*(volatile const __u64 *)&first->word[i], tick, timeout);
 
-		free_first += a / RANK_FREE;
-		free_second += b / RANK_FREE;
-		best_first = core_max(best_first, a << 4 | i);
-		best_second = core_max(best_second, b << 4 | FLOW_BUCKET_WORDS | i);
+		dead_first += rank / RANK_FREE;
+		best_first = core_max(best_first, rank << 4 | i);
 	}
-	if (free_first > 1 || (free_first && free_first >= free_second))
+	if (dead_first > 1 || (!dead_first && best_first >> 4 && !flow_bucket_free(second)))
+		return (int)(best_first & 15);
+	for (__u32 i = 0; i < FLOW_BUCKET_WORDS; i++) {
+		__u32 rank = flow_word_rank(*(volatile const __u64 *)&second->word[i], tick, timeout);
+
+		dead_second += rank / RANK_FREE;
+		best_second = core_max(best_second, rank << 4 | FLOW_BUCKET_WORDS | i);
+	}
+	if (dead_first && dead_first >= dead_second)
 		best = best_first;
-	else if (free_second)
+	else if (dead_second)
 		best = best_second;
 	else
 		best = core_max(best_first, best_second);
