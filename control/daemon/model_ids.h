@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Ids 0..65534 of one kind of object, given out next-fit: the id after the last one given, so that an id is
- * used again as late as can be. Flow words and counters of a gone object still bear its id for a while, and so
- * nothing holds an id back when its object is freed: it comes again only after every other free id, with U in
- * use after 65,535 - U others. Meanwhile a sweep, one of which ends every second or so, clears the flow words
- * of backends that the snapshot hasn't any more; and where no dataplane sweeps, their flows are dead after
- * their timeouts, four hours at most, and a table that was left alone for longer is not used again.
+ * Ids 0..65534 of one kind of object, given out next-fit: the id after the last one given, so that an id is used
+ * again late. Forwarders have tables by id, so it is the lowest R of them, R being the least power of two from
+ * 1024 on that is four times the number in use. Flow words and counters of a gone object still bear its id for a
+ * while, and so nothing holds an id back when its object is freed: it comes again only after every other free id,
+ * three quarters of R or more. Meanwhile a sweep, one of which ends every second or so, clears the flow words of
+ * backends that the snapshot hasn't any more; and where no dataplane sweeps, their flows are dead after their
+ * timeouts, four hours at most, and a table that was left alone for longer is not used again.
  */
 #ifndef SHUNT_MODEL_IDS_H
 #define SHUNT_MODEL_IDS_H

@@ -12,7 +12,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "flow_table.h"
 #include "log.h"
 #include "state_file.h"
 
@@ -198,8 +197,7 @@ static int restore(struct state *state, const char *text, size_t size, struct er
 /*
  * Without state nobody knows which ids were given out, and the forwarder's flow table may outlive the state:
  * begin anywhere, so that what it holds finds neither its VIP nor its backend, and the hash decides as for any
- * flow it doesn't know. Near zero, as the snapshot's tables are as long as the highest id; a flow word has 12
- * bits of the VIP's.
+ * flow it doesn't know. Near zero, as the snapshot's tables are as long as the highest id.
  */
 static void scatter_ids(struct state *state)
 {
@@ -207,8 +205,7 @@ static void scatter_ids(struct state *state)
 
 	/* None so early after the machine's start: then there are no flows either. */
 	(void)!getrandom(random, sizeof(random), GRND_NONBLOCK);
-	model_begin_ids(state->model, random[0] % FIRST_IDS, random[1] % (FLOW_VIP_MASK + 1),
-		random[2] % FIRST_IDS);
+	model_begin_ids(state->model, random[0] % FIRST_IDS, random[1] % FIRST_IDS, random[2] % FIRST_IDS);
 }
 
 /* 1: the model is filled; 0: there is no state to fill it from; -errno. */

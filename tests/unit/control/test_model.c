@@ -675,6 +675,33 @@ static void a_freed_id_comes_again_last(void)
 	model_free(m);
 }
 
+/* Few backends that come and go have low ids, and yet none that was free a moment ago. */
+static void ids_of_few_stay_low(void)
+{
+	struct model *m = control_model(TWO_POOLS);
+	uint32_t last_used[1024] = { 0 }, low = 0, soon = 0;
+	char text[32];
+
+	for (uint32_t n = 1; n <= 5000; n++) {
+		uint16_t id;
+
+		snprintf(text, sizeof(text), "11.0.%u.%u", n >> 8, n & 255);
+		CHECK_DONE(model_backend_add(m, "web", addr(text), 1, NULL, &error));
+		id = control_backend(m, "web", text)->id;
+		low += id < 1024;
+		if (id < 1024) {
+			soon += last_used[id] && n - last_used[id] < 700;
+			last_used[id] = n;
+		}
+		CHECK_DONE(model_backend_del(m, "web", addr(text), &error));
+		for (uint64_t sweep = 0; sweep < 4; sweep++)
+			model_reap(m, 100 + 100 * n + sweep);
+	}
+	CU_ASSERT_EQUAL(low, 5000);
+	CU_ASSERT_EQUAL(soon, 0);
+	model_free(m);
+}
+
 int main(void)
 {
 	static const struct unit_test tests[] = {
@@ -685,7 +712,8 @@ int main(void)
 		{ "states", states },
 		{ "slots get dirty by what changes them", slots_get_dirty },
 		{ "removed backends stay until their flows end", removed_backends_stay_until_their_flows_end },
-		{ "flows of a disabled backend stay cut when it is removed", disabled_flows_stay_cut_when_removed },
+		{ "flows of a disabled backend stay cut when it is removed",
+			disabled_flows_stay_cut_when_removed },
 		{ "a reload is a least change", reload_is_a_least_change },
 		{ "a pool may be renamed", a_pool_may_be_renamed },
 		{ "pools may be divided and joined", pools_may_be_divided_and_joined },
@@ -698,6 +726,7 @@ int main(void)
 		{ "as many pools as a file may have", as_many_pools_as_a_file_may_have },
 		{ "a reload finds ids", a_reload_finds_ids },
 		{ "a freed id comes again last", a_freed_id_comes_again_last },
+		{ "ids of few stay low", ids_of_few_stay_low },
 		{ NULL, NULL },
 	};
 

@@ -207,7 +207,7 @@ static void ids_begin_anywhere(void)
 		if (i & 1)
 			write_file("state.json", "oops");
 		start(&d, WEB);
-		CU_ASSERT_TRUE(model_vips(d.model)->id < 4096);
+		CU_ASSERT_TRUE(model_vips(d.model)->id < 1024);
 		CU_ASSERT_TRUE(model_pools(d.model)->backends->id < 1026 && model_pools(d.model)->id < 1024);
 		backends += model_pools(d.model)->backends->id;
 		vips += model_vips(d.model)->id;
