@@ -54,10 +54,7 @@ void adopt_fini(struct adopt *a)
 	flow_file_close(a->elder);
 }
 
-/*
- * Napping rather than spinning: a
- * worker may be off its core for a while, perhaps because this thread is on it.
- */
+/* Napping rather than spinning: a worker may be off its core for a while, perhaps because this thread is on it. */
 void adopt_wait_for_workers(const struct adopt *a)
 {
 	const struct timespec nap = { .tv_nsec = GRACE_NAP_NS };
@@ -65,6 +62,14 @@ void adopt_wait_for_workers(const struct adopt *a)
 
 	while (!rte_rcu_qsbr_check(a->shared->qsbr, token, false))
 		nanosleep(&nap, NULL);
+}
+
+/* Have the workers use g. When this returns none uses the generation before any more. */
+static void use(struct adopt *a, struct generation *g)
+{
+	g->number = a->shared->generation->number + 1;
+	__atomic_store_n(&a->shared->generation, g, __ATOMIC_RELEASE);
+	adopt_wait_for_workers(a);
 }
 
 /*
@@ -140,8 +145,7 @@ static void exchange_tables(struct adopt *a, struct flow_file *flows, struct flo
 	}
 	*g = *old;
 	set_tables(g, flows, elder);
-	__atomic_store_n(&a->shared->generation, g, __ATOMIC_RELEASE);
-	adopt_wait_for_workers(a);
+	use(a, g);
 	old->block = NULL; /* it is g's */
 	generation_free(old);
 	keep_tables(a, flows, elder);
@@ -199,8 +203,7 @@ static int put_in_force(struct adopt *a, struct generation *g, char *why, size_t
 	segment_populate(a->segment, h);
 	set_tables(g, flows, elder);
 	g->tables.active = a->segment->header->active;
-	__atomic_store_n(&a->shared->generation, g, __ATOMIC_RELEASE);
-	adopt_wait_for_workers(a);
+	use(a, g);
 	generation_free(old);
 	keep_tables(a, flows, elder);
 	a->segment->header->snapshot_version = h->version;

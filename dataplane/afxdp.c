@@ -22,7 +22,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <linux/futex.h>
-#include <linux/membarrier.h>
 #include <net/if.h>
 #include <rte_errno.h>
 #include <rte_malloc.h>
@@ -451,15 +450,6 @@ void afxdp_close(struct afxdp *a)
 }
 
 /*
- * Wait until no processor is in a run of the program any more that began before: what it had for the sockets
- * is in their rings then.
- */
-static void wait_for_program(void)
-{
-	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
-}
-
-/*
  * A crash may write a core file, which takes seconds, before any thread is taken for dead: so the signal itself
  * says it, and then takes its course.
  */
@@ -578,7 +568,6 @@ void afxdp_leave(struct afxdp *a, int xsks)
 	take_out(a, xsks);
 	expect_crashes_no_more();
 	unmap_owners(a);
-	wait_for_program();
 }
 
 bool afxdp_is_drained(const struct afxdp *a, bool sent)

@@ -51,8 +51,8 @@ void afxdp_serve(struct afxdp *a, unsigned int queue);
 int afxdp_join(struct afxdp *a, int xsks, int owners);
 
 /*
- * Take them out again: the program forwards by itself from the next frame on. What is in the sockets by the
- * time this returns is all that they will get. Main thread.
+ * Take them out again: runs of the program that begin from here on forward by themselves; those under way may still
+ * give the sockets frames. Main thread.
  */
 void afxdp_leave(struct afxdp *a, int xsks);
 

@@ -5,10 +5,12 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/membarrier.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -109,6 +111,14 @@ static int program_version(const struct below *b, __u64 *version)
 	return 0;
 }
 
+bool below_may_sweep(const struct below *b)
+{
+	const struct snapshot_header *h = b->adopt->shared->generation->tables.header;
+	__u64 version;
+
+	return h && !program_version(b, &version) && version <= h->version;
+}
+
 /* Whether this process can do what the program does. */
 static bool is_ready(struct below *b)
 {
@@ -129,6 +139,8 @@ static bool is_ready(struct below *b)
 
 static void join(struct below *b)
 {
+	/* Before the map itself: one that takes its place meanwhile is seen to be another in the next beat. */
+	__u32 xsks_id = flow_map_id(b->xsks_path);
 	int xsks = bpf_obj_get(b->xsks_path), owners = bpf_obj_get(b->owners_path);
 
 	if (xsks < 0 || owners < 0 || afxdp_join(b->port, xsks, owners)) {
@@ -138,7 +150,7 @@ static void join(struct below *b)
 			close(xsks);
 	} else {
 		b->xsks = xsks;
-		b->xsks_id = flow_map_id(b->xsks_path);
+		b->xsks_id = xsks_id;
 		b->said[0] = 0;
 		log_info("frames to VIPs come from the XDP program, which goes on alone should this process end");
 	}
@@ -179,6 +191,32 @@ static bool wait_until_drained(const struct below *b, bool sent, __u64 until_ns)
 	return true;
 }
 
+/*
+ * Wait until no processor is in a run of the program any more that began before: what it had for the sockets is in
+ * their rings then. Kernels with CPUs set apart (nohz_full) have no membarrier() that waits for it, but all wait
+ * when a map in a map is exchanged.
+ */
+static void wait_for_program(void)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, options);
+	int inner, outer = -1;
+	__u32 zero = 0;
+
+	if (!syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
+		return;
+	inner = bpf_map_create(BPF_MAP_TYPE_ARRAY, "shunt_wait", sizeof(zero), sizeof(zero), 1, NULL);
+	options.inner_map_fd = (__u32)inner;
+	if (inner >= 0)
+		outer = bpf_map_create(
+			BPF_MAP_TYPE_ARRAY_OF_MAPS, "shunt_wait", sizeof(zero), sizeof(zero), 1, &options);
+	if (outer < 0 || bpf_map_update_elem(outer, &zero, &inner, BPF_ANY))
+		log_warning("cannot wait for the XDP program: its last frames may be lost: %m");
+	if (outer >= 0)
+		close(outer);
+	if (inner >= 0)
+		close(inner);
+}
+
 void below_leave(struct below *b)
 {
 	__u64 until_ns;
@@ -186,6 +224,7 @@ void below_leave(struct below *b)
 	if (b->xsks < 0)
 		return;
 	afxdp_leave(b->port, b->xsks);
+	wait_for_program();
 	close(b->xsks);
 	b->xsks = -1;
 	until_ns = clock_ns() + DRAIN_NS;

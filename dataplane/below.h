@@ -42,6 +42,12 @@ struct flow_file *below_flows(struct below *b, struct flow_file *in_use, const s
 /* Likewise the elder table, which the program has for a while after the capacity has changed; else NULL. */
 struct flow_file *below_elder(struct below *b, struct flow_file *in_use, const struct snapshot_header *snapshot);
 
+/*
+ * Whether to sweep the tables, which are the program's: not with a snapshot older than its own, that does not know
+ * all the backends its flows are on.
+ */
+bool below_may_sweep(const struct below *b);
+
 /* About ten times a second, once the workers run: join when that is possible, follow what shuntd changes. */
 void below_beat(struct below *b);
 

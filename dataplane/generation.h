@@ -14,6 +14,7 @@
 
 struct generation {
 	struct tables tables; /* without what is a worker's own */
+	__u64 number;	      /* of those in use one after the other: the memory of one may become that of another */
 	void *block;
 	__u64 size;
 };

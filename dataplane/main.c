@@ -163,6 +163,10 @@ static void sweep(struct dataplane *d)
 
 	if (!d->shared.generation->tables.header)
 		return;
+	if (d->adopt.below && !below_may_sweep(d->adopt.below)) {
+		sweeper_restart(d->sweeper);
+		return;
+	}
 	sweeper_run(d->sweeper, d->shared.generation, flows ? flows->header : NULL, elder ? elder->header : NULL,
 		&d->segment);
 	/* Below an AF_XDP port the tables are shuntd's. */

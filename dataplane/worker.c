@@ -257,7 +257,7 @@ static void loop(struct worker *w)
 {
 	struct worker_shared *shared = w->shared;
 	const struct timespec nap = { .tv_nsec = IDLE_NAP_NS };
-	const struct generation *generation = NULL;
+	__u64 generation = ~0ull; /* its number: none yet */
 	unsigned int idle = 0;
 	struct burst b[2];
 	struct tables t;
@@ -269,9 +269,9 @@ static void loop(struct worker *w)
 
 		rte_rcu_qsbr_quiescent(shared->qsbr, w->index);
 		now = __atomic_load_n(&shared->generation, __ATOMIC_ACQUIRE);
-		if (unlikely(now != generation)) {
-			generation = now;
-			view(w, generation, &t);
+		if (unlikely(now->number != generation)) {
+			generation = now->number;
+			view(w, now, &t);
 			burst_reset(&b[0].flows);
 			burst_reset(&b[1].flows);
 		}
