@@ -230,6 +230,8 @@ int shunt_xdp(struct xdp_md *ctx)
 		/* A copy, so that p itself need not be memory. */
 		parsed = p;
 	} else {
+		/* Until Linux 6.3 a function may be given no memory but what has been written. */
+		parsed = (struct packet){ 0 };
 		parse(ctx, &parsed);
 	}
 	action = flow(ctx, &parsed);
