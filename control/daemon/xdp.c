@@ -14,6 +14,7 @@
 #include "log.h"
 #include "xdp_attach.h"
 #include "xdp_load.h"
+#include "xdp_multicast.h"
 #include "xdp_pin.h"
 #include "xdp_set.h"
 #include "xdp_stats.h"
@@ -78,6 +79,7 @@ static int take_over(struct xdp *x, struct error *error)
 		if (link != -ENOENT)
 			log_warning("%s/link is not an XDP link of shunt's (%s): removed", x->pins.folder,
 				strerror(-link));
+		xdp_multicast_set(&x->pins, 0, false);
 		xdp_pin_remove(&x->pins);
 		return 0;
 	}
@@ -199,6 +201,18 @@ static struct xdp_wants wants_of(const struct xdp *x, const struct snapshot_head
 	return wants;
 }
 
+/* Only with IPv6 VIPs: without, the host would be made to look at other hosts' multicast for nothing. */
+static void let_multicast_in(const struct xdp *x)
+{
+	const struct snapshot_header *snapshot = xdp_set_snapshot(x->set);
+	const struct snapshot_vip *vips = (const void *)((const char *)snapshot + snapshot->vips_off);
+	bool wanted = false;
+
+	for (uint32_t i = 0; i < snapshot->vip_index_size && !wanted; i++)
+		wanted = vips[i].flags & VIP_USED && !addr_is_ipv4(vips[i].addr);
+	xdp_multicast_set(&x->pins, x->attachment.index, wanted);
+}
+
 /* Attach what is loaded. 0; or -errno, and *error as well as x->trouble. */
 static int attach(struct xdp *x, struct error *error)
 {
@@ -228,6 +242,7 @@ static int attach(struct xdp *x, struct error *error)
 		x->set->program_id, mode_name(x->attachment.native), (unsigned long long)xdp_version(x));
 	if (xdp_warning(x))
 		log_warning("%s", xdp_warning(x));
+	let_multicast_in(x);
 	return 0;
 }
 
@@ -271,7 +286,10 @@ int xdp_publish(
 			x->pins.interface, mode_name(x->mode == XDP_MODE_NATIVE), mode_name(x->attachment.native));
 		note_attached(x, false);
 	}
-	return x->attached ? 0 : attach(x, error);
+	if (!x->attached)
+		return attach(x, error);
+	let_multicast_in(x);
+	return 0;
 }
 
 /* The program is off, and why. That its interface went, interface.c has said already. */
@@ -449,6 +467,7 @@ int xdp_release(struct xdp *x, bool *found, struct error *error)
 	if (result)
 		return error_set(error, -result, "the XDP program can't be taken off interface %s: %s",
 			x->pins.interface, strerror(-result));
+	xdp_multicast_set(&x->pins, 0, false);
 	xdp_pin_remove(&x->pins);
 	xdp_pin_unlock(&x->pins);
 	if (!x->released)

@@ -8,6 +8,7 @@
 #include "log.h"
 #include "xdp.h"
 #include "xdp_attach.h"
+#include "xdp_multicast.h"
 #include "xdp_pin.h"
 #include "xdp_system.h"
 
@@ -28,11 +29,13 @@ int xdp_detach(const struct xdp_options *options, bool *found, struct error *err
 	attachment.link = xdp_pin_get_link(&pins, &program_id, &attachment.index);
 	*found = attachment.link >= 0;
 	result = xdp_attach_off(&attachment);
-	if (result)
+	if (result) {
 		error_set(error, -result, "the XDP program can't be taken off interface %s: %s",
 			options->interface, strerror(-result));
-	else
+	} else {
+		xdp_multicast_set(&pins, 0, false);
 		xdp_pin_remove(&pins);
+	}
 	xdp_pin_unlock(&pins);
 	return result;
 }

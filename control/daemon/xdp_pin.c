@@ -19,6 +19,7 @@
 #define LINK_NEW "link-new"
 #define CURRENT "current"
 #define LEAD_NEW "lead-new"
+#define ALLMULTICAST "allmulticast"
 #define SET "set-"
 #define LOCK_TRIES 10
 
@@ -303,6 +304,25 @@ int xdp_pin_name_set(const struct xdp_pins *pins, uint32_t program_id)
 	return result;
 }
 
+int xdp_pin_mark_multicast(const struct xdp_pins *pins, unsigned int index)
+{
+	char path[PATH_MAX], text[16];
+
+	if (!index)
+		return unlink(join(path, pins->folder, ALLMULTICAST)) && errno != ENOENT ? -errno : 0;
+	snprintf(text, sizeof(text), "%u", index);
+	return lead(text, pins->folder, ALLMULTICAST);
+}
+
+unsigned int xdp_pin_marked_multicast(const struct xdp_pins *pins)
+{
+	char path[PATH_MAX], text[16] = "";
+
+	if (readlink(join(path, pins->folder, ALLMULTICAST), text, sizeof(text) - 1) < 0)
+		return 0;
+	return (unsigned int)strtoul(text, NULL, 10);
+}
+
 /* Whether it leads to a map of the set in use. */
 static bool is_map_name(const char *name)
 {
@@ -324,7 +344,9 @@ void xdp_pin_clean(const struct xdp_pins *pins, uint32_t keep_program_id)
 
 		if (!strcmp(name, ".") || !strcmp(name, "..") || !strcmp(name, LINK))
 			continue;
-		if (keep_program_id && (!strcmp(name, keep) || !strcmp(name, CURRENT) || is_map_name(name)))
+		if (keep_program_id &&
+			(!strcmp(name, keep) || !strcmp(name, CURRENT) || !strcmp(name, ALLMULTICAST) ||
+				is_map_name(name)))
 			continue;
 		remove_tree(join(path, pins->folder, name));
 	}

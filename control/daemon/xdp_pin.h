@@ -6,6 +6,7 @@
  *	set-ID/         that program ("program") and its maps, by name
  *	current         leads to the set in use,
  *	flows, xsks...  and these to its maps, for those who look for one by name
+ *	allmulticast    leads nowhere: the index of the interface on which shunt has set that
  *
  * A link is pinned under another name and renamed, so that there is one at any moment; a set is pinned before its
  * program is used and removed when it no longer is, so that the one in use is there in full. What else a crash
@@ -57,7 +58,14 @@ void xdp_pin_drop_set(const struct xdp_pins *pins, uint32_t program_id);
 /* "current", "flows" and so on lead to this set. 0 or -errno. */
 int xdp_pin_name_set(const struct xdp_pins *pins, uint32_t program_id);
 
-/* Remove all but the link and this set (0: all sets). */
+/*
+ * Note the index of the interface that shunt has set allmulticast on, and 0 that there is none. 0 or -errno. And
+ * that index: 0 if there is none.
+ */
+int xdp_pin_mark_multicast(const struct xdp_pins *pins, unsigned int index);
+unsigned int xdp_pin_marked_multicast(const struct xdp_pins *pins);
+
+/* Remove all but the link, the mark and this set (0: the mark and all sets). */
 void xdp_pin_clean(const struct xdp_pins *pins, uint32_t keep_program_id);
 /* Remove everything in the folder. */
 void xdp_pin_remove(const struct xdp_pins *pins);

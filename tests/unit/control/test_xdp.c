@@ -15,8 +15,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -723,6 +725,92 @@ static void an_interface_with_a_dot_in_its_name(void)
 	nothing_is_left();
 }
 
+/* As "ip link show" has it. */
+static bool has_allmulticast(void)
+{
+	struct ifreq request = { .ifr_name = "in0" };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	CU_ASSERT_EQUAL(ioctl(fd, SIOCGIFFLAGS, &request), 0);
+	close(fd);
+	return request.ifr_flags & IFF_ALLMULTI;
+}
+
+/* The test's snapshot without its IPv6 VIPs. */
+static void publish_ipv4_only(struct xdp *x)
+{
+	size_t size;
+	struct snapshot_header *block = snapshot(5, CAPACITY, &size);
+	struct snapshot_vip *vips = (struct snapshot_vip *)((char *)block + block->vips_off);
+
+	for (__u32 i = 0; i < block->vip_index_size; i++)
+		if (!addr_is_ipv4(vips[i].addr))
+			vips[i] = (struct snapshot_vip){ 0 };
+	test_seal(block, size);
+	CU_ASSERT_EQUAL(xdp_publish(x, block, size, NULL, &error), 0);
+	free(block);
+}
+
+static void lets_multicast_in_for_ipv6_vips(void)
+{
+	struct xdp *x = open_auto();
+	bool found;
+
+	CU_ASSERT(!has_allmulticast());
+	publish_ipv4_only(x);
+	CU_ASSERT(!has_allmulticast());
+	CU_ASSERT_EQUAL(publish(x), 0);
+	CU_ASSERT(has_allmulticast());
+	publish_ipv4_only(x);
+	CU_ASSERT(!has_allmulticast());
+	CU_ASSERT_EQUAL(publish_of(x, 5, 2 * CAPACITY), 0); /* which is another set of maps */
+	xdp_close(x);
+	CU_ASSERT(has_allmulticast());
+	x = open_auto();
+	CU_ASSERT_EQUAL(publish(x), 0);
+	CU_ASSERT_EQUAL(xdp_release(x, &found, &error), 0);
+	CU_ASSERT(!has_allmulticast());
+	xdp_resume(x);
+	CU_ASSERT_EQUAL(publish(x), 0);
+	xdp_close(x);
+	CU_ASSERT(has_allmulticast());
+	detach();
+	CU_ASSERT(!has_allmulticast());
+}
+
+static void allmulticast_that_was_set_before_stays(void)
+{
+	struct xdp *x = open_auto();
+
+	run("ip link set in0 allmulticast on");
+	CU_ASSERT_EQUAL(publish(x), 0);
+	publish_ipv4_only(x);
+	CU_ASSERT(has_allmulticast());
+	CU_ASSERT_EQUAL(publish(x), 0);
+	xdp_close(x);
+	detach();
+	CU_ASSERT(has_allmulticast());
+	run("ip link set in0 allmulticast off");
+}
+
+/* The mark of an interface that is gone is not one of the next of this name. */
+static void allmulticast_of_an_interface_that_comes_back(void)
+{
+	struct xdp *x = open_auto();
+
+	CU_ASSERT_EQUAL(publish(x), 0);
+	xdp_close(x);
+	link_down();
+	link_up();
+	run("ip link set in0 allmulticast on");
+	x = open_auto();
+	CU_ASSERT_EQUAL(publish(x), 0);
+	xdp_close(x);
+	detach();
+	CU_ASSERT(has_allmulticast());
+	run("ip link set in0 allmulticast off");
+}
+
 static void places_that_will_not_do(void)
 {
 	struct xdp_options o = options;
@@ -791,6 +879,9 @@ int main(void)
 		{ "two at once are refused", two_at_once_are_refused },
 		{ "modes", modes },
 		{ "an interface with a dot in its name", an_interface_with_a_dot_in_its_name },
+		{ "lets multicast in for IPv6 VIPs", lets_multicast_in_for_ipv6_vips },
+		{ "allmulticast that was set before stays", allmulticast_that_was_set_before_stays },
+		{ "allmulticast of an interface that comes back", allmulticast_of_an_interface_that_comes_back },
 		{ "places that will not do", places_that_will_not_do },
 		{ "a flow table too large changes nothing", a_flow_table_too_large_changes_nothing },
 		{ NULL },
