@@ -75,6 +75,10 @@ is "status" "$status" 1
 grep -q '999' "$scratch/failed" || fail "it does not say why: $(<"$scratch/failed")"
 nothing_left
 
+step "nobody reads to the end"
+"$repo/scripts/demo" --path "$SHUNT_PATH" --once 2>&1 | head -n 3 >/dev/null || true
+nothing_left
+
 step "kill -9, and the next one"
 demo killed
 at killed 'Ctrl-C'
