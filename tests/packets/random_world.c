@@ -165,6 +165,22 @@ static void put_backends(struct random *r, const struct snapshot_header *h)
 	}
 }
 
+/* What a VIP repeats of its pool, which is now and then another than before. */
+static void put_pool(struct random *r, const struct snapshot_header *h, const struct snapshot_pool *pools,
+	struct snapshot_vip *vip)
+{
+	uint32_t other = random_below(r, h->n_pools);
+	const struct snapshot_pool *pool;
+
+	if (!random_below(r, 6) && pools[other].used)
+		vip->pool = (__u16)other;
+	pool = &pools[vip->pool];
+	vip->slot_first = pool->slot_first;
+	vip->slot_count = pool->slot_count;
+	vip->flags &= (__u8) ~(3 << VIP_SCHED_SHIFT);
+	vip->flags |= (__u8)(pool->scheduler << VIP_SCHED_SHIFT);
+}
+
 void *random_snapshot(struct random *r, const struct mac *own, uint64_t version, uint32_t max_ports, size_t *size)
 {
 	struct snapshot_header *h =
@@ -185,7 +201,7 @@ void *random_snapshot(struct random *r, const struct mac *own, uint64_t version,
 	vips = (struct snapshot_vip *)((char *)h + h->vips_off);
 	for (uint32_t i = 0; i < h->vip_index_size; i++)
 		if (vips[i].flags & VIP_USED && vips[i].pool != SNAPSHOT_NONE)
-			vips[i].slot_count = pools[vips[i].pool].slot_count;
+			put_pool(r, h, pools, &vips[i]);
 	setup_seal(h, *size);
 	if (!snapshot_check(h, *size, &fault))
 		return h;
