@@ -43,6 +43,8 @@ json_t *daemon_warnings(const struct daemon *daemon)
 		json_array_append_new(warnings,
 			json_string("the state file could not be written: changes made by command would be gone after a "
 				    "restart"));
+	if (daemon->ports)
+		ports_warnings(daemon->ports, warnings);
 	if (daemon->routes)
 		route_warnings(daemon->routes, warnings);
 	if (daemon->neighbours)
@@ -71,6 +73,7 @@ static void on_watch(evutil_socket_t fd, short what, void *context)
 
 	(void)fd;
 	(void)what;
+	ports_warnings(daemon->ports, warnings);
 	/* An interface that is away was logged when it went. */
 	if (interface_index(ports_interface(daemon->ports, 0)))
 		route_warnings(daemon->routes, warnings);

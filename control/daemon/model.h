@@ -37,6 +37,7 @@ struct backend {
 	bool mac_known;
 	struct mac mac;
 	uint16_t port;     /* of the snapshot's ports, the one it is behind */
+	bool cut_off;      /* nothing that the forwarder sends to that port leaves by it */
 	bool healthy;      /* the last judgement of its check; true where there is none */
 	bool disabled;     /* by command: out at once, flows too */
 	bool draining;     /* by command: keeps its flows, gets no new ones */
@@ -145,7 +146,8 @@ int model_drain(struct model *model, const char *pool, struct addr address, stru
  * nothing changes for traffic: neither is taken from it before the kernel or the check says otherwise.
  */
 void model_set_mac(struct model *model, struct backend *backend, const struct mac *mac); /* NULL: unknown */
-void model_set_port(struct model *model, struct backend *backend, uint16_t port);
+/* reached: whether frames that the forwarder sends to this port leave by it. */
+void model_set_port(struct model *model, struct backend *backend, uint16_t port, bool reached);
 void model_set_healthy(struct model *model, struct backend *backend, bool healthy);
 /*
  * Free removed backends that have no flows left. now_s: CLOCK_MONOTONIC when the last sweep of the flow table

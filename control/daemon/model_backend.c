@@ -23,12 +23,12 @@ enum backend_state model_backend_state(const struct backend *backend)
 	if (backend->draining)
 		return backend->sweeps != SWEEPS_TO_COUNT || backend->active_flows || backend->closing_flows ?
 			       STATE_DRAINING : STATE_DRAINED;
-	return backend->healthy && backend->mac_known ? STATE_UP : STATE_DOWN;
+	return backend->healthy && backend->mac_known && !backend->cut_off ? STATE_UP : STATE_DOWN;
 }
 
 bool model_backend_is_in_slots(const struct backend *b)
 {
-	return b->mac_known && b->healthy && b->weight && !b->disabled && !b->draining && !b->removed;
+	return b->mac_known && !b->cut_off && b->healthy && b->weight && !b->disabled && !b->draining && !b->removed;
 }
 
 static int compare_address(const void *key, const void *item)
@@ -272,13 +272,14 @@ void model_set_mac(struct model *model, struct backend *backend, const struct ma
 	changed(model, backend, before);
 }
 
-void model_set_port(struct model *model, struct backend *backend, uint16_t port)
+void model_set_port(struct model *model, struct backend *backend, uint16_t port, bool reached)
 {
 	struct share before = share_of(backend);
 
-	if (backend->port == port)
+	if (backend->port == port && backend->cut_off == !reached)
 		return;
 	backend->port = port;
+	backend->cut_off = !reached;
 	changed(model, backend, before);
 }
 

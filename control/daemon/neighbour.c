@@ -339,6 +339,11 @@ static void look_for(struct neighbour *n)
 	note_state(n, n->dumped, n->dumped & NUD_USABLE ? &n->dumped_mac : NULL, 0);
 }
 
+static void set_port(struct neighbours *all, struct backend *backend, uint32_t port)
+{
+	model_set_port(all->model, backend, (uint16_t)port, ports_reach(all->ports, port));
+}
+
 /* Whether the routes have it behind another port now; then it is looked for there. */
 static bool move(struct neighbour *n)
 {
@@ -351,7 +356,7 @@ static bool move(struct neighbour *n)
 	n->state = 0;
 	event_del(n->timer);
 	for (struct user *u = n->users; u; u = u->next)
-		model_set_port(n->all->model, u->backend, (uint16_t)port);
+		set_port(n->all, u->backend, port);
 	if (interface_index(interface_of(n)))
 		look_for(n);
 	return true;
@@ -377,12 +382,18 @@ static void on_routes(void *context)
 {
 	struct neighbours *all = context;
 
-	for (size_t i = 0; i < all->by_address.n; i++)
-		move(all->by_address.item[i]);
+	for (size_t i = 0; i < all->by_address.n; i++) {
+		struct neighbour *n = all->by_address.item[i];
+
+		move(n);
+		/* Behind the same port, which may be reached now, or not any more. */
+		for (struct user *u = n->users; u; u = u->next)
+			set_port(all, u->backend, n->port);
+	}
 	for (struct pool *p = model_pools(all->model); p; p = p->next)
 		for (struct backend *b = p->backends; b; b = b->next)
 			if (b->mac_pinned)
-				model_set_port(all->model, b, (uint16_t)ports_of(all->ports, b->address));
+				set_port(all, b, ports_of(all->ports, b->address));
 }
 
 static struct neighbour *find_or_make(struct neighbours *all, struct addr address)
@@ -425,7 +436,7 @@ static void follow(struct neighbours *all, struct backend *backend)
 	user->next = n->users;
 	n->users = user;
 	backend->neighbour = user;
-	model_set_port(all->model, backend, (uint16_t)n->port);
+	set_port(all, backend, n->port);
 	if (n->mac_known) {
 		model_set_mac(all->model, backend, &n->mac);
 	} else if (backend->mac_known) {
@@ -470,7 +481,7 @@ static void on_backend(void *context, struct backend *backend)
 
 	if (backend->mac_pinned) {
 		unfollow(all, backend);
-		model_set_port(all->model, backend, (uint16_t)ports_of(all->ports, backend->address));
+		set_port(all, backend, ports_of(all->ports, backend->address));
 	} else if (!backend->neighbour)
 		follow(all, backend);
 }

@@ -7,17 +7,21 @@
 #include <string.h>
 
 #include "log.h"
+#include "redirect.h"
 #include "snapshot.h"
 #include "way.h"
 
 /* Routes that an interface brings come a moment after its address, many addresses one after the other. */
 #define ROUTES_SETTLE_US 200000
+/* What a driver takes from XDP changes without an event. */
+#define LOOK_S 10
 
 struct port {
 	struct ports *ports;
 	struct interface *interface;
 	struct interface_listener events;
 	bool started;
+	bool deaf; /* it takes no frames from XDP */
 };
 
 struct ports {
@@ -26,6 +30,7 @@ struct ports {
 	struct ports_listener *listeners;
 	struct event *settled; /* after a change of links or addresses */
 	struct event *added;   /* a port, in this turn of the loop */
+	struct event *look;    /* now and then, while there are several */
 	bool several;
 	bool started;
 	bool full; /* logged */
@@ -81,13 +86,43 @@ static void on_added(evutil_socket_t fd, short what, void *context)
 	tell_moved(context);
 }
 
-static void on_settled(evutil_socket_t fd, short what, void *context)
+/* Whether it takes frames from XDP. Returns whether that is new. Port 0 is where they come from. */
+static bool look_at(struct port *port)
 {
-	struct ports *ports = context;
+	unsigned int index = interface_link(port->interface);
+	bool was_deaf = port->deaf;
 
+	if (index && port != port->ports->port)
+		port->deaf = !redirect_is_taken(port->ports->netlink, index);
+	return port->deaf != was_deaf;
+}
+
+static bool look_at_all(struct ports *ports)
+{
+	bool news = false;
+
+	for (uint32_t i = 0; i < ports->n; i++)
+		news |= look_at(&ports->port[i]);
+	return news;
+}
+
+static void tell_routes(struct ports *ports)
+{
 	for (struct ports_listener *l = ports->listeners; l; l = l->next)
 		if (l->routes)
 			l->routes(l->context);
+}
+
+static void on_settled(evutil_socket_t fd, short what, void *context)
+{
+	look_at_all(context);
+	tell_routes(context);
+}
+
+static void on_look(evutil_socket_t fd, short what, void *context)
+{
+	if (look_at_all(context))
+		tell_routes(context);
 }
 
 static void expect_routes(struct ports *ports)
@@ -125,12 +160,14 @@ static struct port *add(struct ports *ports, const char *name)
 	port->ports = ports;
 	port->events = (struct interface_listener){ .context = port, .up = on_up, .down = on_down, .moved = on_moved };
 	interface_listen(port->interface, &port->events);
+	look_at(port);
 	ports->n++;
 	return port;
 }
 
 struct ports *ports_open(struct event_base *base, struct netlink *netlink, const char *main, bool several)
 {
+	static const struct timeval interval = { .tv_sec = LOOK_S };
 	struct ports *ports = calloc(1, sizeof(*ports));
 
 	if (!ports)
@@ -139,7 +176,9 @@ struct ports *ports_open(struct event_base *base, struct netlink *netlink, const
 	ports->several = several;
 	ports->settled = evtimer_new(base, on_settled, ports);
 	ports->added = event_new(base, -1, 0, on_added, ports);
-	if (!ports->settled || !ports->added || !add(ports, main)) {
+	ports->look = event_new(base, -1, EV_PERSIST, on_look, ports);
+	if (!ports->settled || !ports->added || !ports->look || (several && event_add(ports->look, &interval)) ||
+		!add(ports, main)) {
 		ports_close(ports);
 		return NULL;
 	}
@@ -158,6 +197,8 @@ void ports_close(struct ports *ports)
 		event_free(ports->settled);
 	if (ports->added)
 		event_free(ports->added);
+	if (ports->look)
+		event_free(ports->look);
 	free(ports);
 }
 
@@ -224,4 +265,23 @@ uint32_t ports_of(struct ports *ports, struct addr backend)
 		way.has_gateway || !way.oif)
 		return 0;
 	return port_of_link(ports, way.oif);
+}
+
+bool ports_reach(const struct ports *ports, uint32_t port)
+{
+	return !ports->port[port].deaf;
+}
+
+void ports_warnings(const struct ports *ports, json_t *warnings)
+{
+	for (uint32_t i = 1; i < ports->n; i++) {
+		const char *name = interface_name(ports->port[i].interface);
+
+		if (!ports->port[i].deaf || !interface_link(ports->port[i].interface))
+			continue;
+		json_array_append_new(warnings,
+			json_sprintf("interface %s takes no frames from XDP: backends behind it get none; many drivers take "
+				     "them once the interface has an XDP program of its own, whichever; a bridge or VLAN "
+				     "never does", name));
+	}
 }

@@ -8,6 +8,7 @@
 #define SHUNT_PORTS_H
 
 #include <event2/event.h>
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -23,7 +24,7 @@ struct ports_listener {
 	void (*up)(void *context, uint32_t port); /* struct interface_listener's */
 	void (*down)(void *context, uint32_t port);
 	void (*moved)(void *context); /* a port's index, state or MAC is another, or there is one more port */
-	void (*routes)(void *context); /* ports_of() may have another answer now */
+	void (*routes)(void *context); /* ports_of() and ports_reach() may have other answers now */
 };
 
 /*
@@ -42,5 +43,9 @@ struct interface *ports_interface(const struct ports *ports, uint32_t port);
  * listeners are told of from the loop.
  */
 uint32_t ports_of(struct ports *ports, struct addr backend);
+/* Whether frames that XDP sends to this port leave by it; the kernel would drop them without a word. */
+bool ports_reach(const struct ports *ports, uint32_t port);
+/* Add lines on ports that are not reached to an array of strings. */
+void ports_warnings(const struct ports *ports, json_t *warnings);
 
 #endif

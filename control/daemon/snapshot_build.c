@@ -234,7 +234,7 @@ static __u8 backend_flags(const struct backend *b)
 {
 	__u8 flags = BACKEND_USED;
 
-	if (!b->mac_known || b->disabled)
+	if (!b->mac_known || b->cut_off || b->disabled)
 		return flags;
 	/* Of a removed one nobody knows whether it is still there: a client that tries again goes elsewhere. */
 	return flags | BACKEND_VALID | (b->healthy && !b->removed ? BACKEND_UP : 0);

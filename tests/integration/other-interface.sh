@@ -79,9 +79,10 @@ ip -n "${prefix}lb" addr del 10.9.0.2/24 dev eth1
 ip -n "${prefix}rs3" addr del "$far4/24" dev eth1
 ip -n "${prefix}rs3" addr add "$far4/32" dev eth0
 ip -n "${prefix}lb" route add "$far4" dev eth0
-await 15 "$far4 is up again" state_is web "$far4" up
 await 15 "its MAC is eth0's" eval \
 	"[[ \$(json show '.pools[] | select(.name == \"web\") | .backends[] | select(.address == \"$far4\") | .mac') == 02:00:00:00:00:13 ]]"
+# Checks go the old way until then, and may have failed.
+await 15 "$far4 is up again" state_is web "$far4" up
 is "HTTP over IPv4" "$(http 40 "$vip4" | names)" "rs1 rs2 rs3"
 
 step "an interface that goes away and comes back"
@@ -96,4 +97,15 @@ ip -n "${prefix}rs3" addr add "$far6/64" dev eth1
 ip -n "${prefix}lb" link set eth1 address 02:00:00:00:09:02 up
 ip -n "${prefix}lb" addr add 2001:db8:9::2/64 dev eth1
 await 15 "$far6 is up" state_is web6 "$far6" up
+is "HTTP over IPv6" "$(http 40 "[$vip6]" | names)" "rs1 rs2 rs3"
+
+step "an interface that takes nothing from XDP: said, and nobody is sent there, whatever checks say"
+far_is_cut_off() { [[ $(ctl status) == *"interface eth1 takes no frames from XDP"* ]] && state_is web6 "$far6" down; }
+# A veth whose other end has no NAPI any more.
+on rs3 ethtool -K eth1 gro off >/dev/null
+await 15 "status says so" far_is_cut_off
+is "HTTP over IPv6" "$(http 40 "[$vip6]" | names)" "rs1 rs2"
+await 15 "the log says so" grep -q 'warning: interface eth1 takes no frames from XDP' "$run/log/shuntd.log"
+on rs3 ethtool -K eth1 gro on >/dev/null
+await 15 "$far6 is up again" state_is web6 "$far6" up
 is "HTTP over IPv6" "$(http 40 "[$vip6]" | names)" "rs1 rs2 rs3"

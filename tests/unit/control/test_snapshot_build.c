@@ -180,7 +180,7 @@ static void several_ports(void)
 	struct snapshot_block block;
 	struct error error;
 
-	model_set_port(m, far, 1);
+	model_set_port(m, far, 1, true);
 	build(builder, m, &block);
 	CU_ASSERT_EQUAL(backend(&block, near->id)->port, 0);
 	CU_ASSERT_EQUAL(memcmp(&backend(&block, near->id)->src, &inputs.port_mac[0], 6), 0);
@@ -190,8 +190,20 @@ static void several_ports(void)
 	CU_ASSERT_TRUE(share(&block, far->id) > 0.3); /* no less its share */
 	snapshot_block_close(&block);
 
+	/* Nothing leaves by that port: it gets no flow, new or old, however healthy it is. */
+	model_set_port(m, far, 1, false);
+	CU_ASSERT_EQUAL(model_backend_state(far), STATE_DOWN);
+	build(builder, m, &block);
+	CU_ASSERT_EQUAL(backend(&block, far->id)->flags & (BACKEND_VALID | BACKEND_UP), 0);
+	CU_ASSERT_EQUAL(share(&block, far->id), 0);
+	snapshot_block_close(&block);
+	model_set_port(m, far, 1, true);
+	build(builder, m, &block);
+	CU_ASSERT_TRUE(share(&block, far->id) > 0.3);
+	snapshot_block_close(&block);
+
 	/* One that nobody knows is no place to send anything. */
-	model_set_port(m, far, 2);
+	model_set_port(m, far, 2, true);
 	CU_ASSERT_EQUAL(snapshot_build(builder, m, &inputs, &block, &error), -EINVAL);
 	CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "a backend's port is none"));
 	snapshot_builder_free(builder);
