@@ -336,7 +336,8 @@ static int seal(const char *data, uint64_t size, struct snapshot_block *block)
 		err = -errno;
 		goto fail;
 	}
-	mapped = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	/* The same pages as a shared mapping, which many kernels before 6.7 refuse of a sealed file. */
+	mapped = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (mapped == MAP_FAILED) {
 		err = -errno;
 		goto fail;

@@ -115,7 +115,7 @@ static void take_snapshot(evutil_socket_t fd, short what, void *context)
 	CU_ASSERT_EQUAL(message.head.type, CHANNEL_SNAPSHOT);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(CMSG_FIRSTHDR(&header));
 	memcpy(&block_fd, CMSG_DATA(CMSG_FIRSTHDR(&header)), sizeof(block_fd));
-	block = mmap(NULL, message.size, PROT_READ, MAP_SHARED, block_fd, 0);
+	block = mmap(NULL, message.size, PROT_READ, MAP_PRIVATE, block_fd, 0);
 	close(block_fd);
 	CU_ASSERT_PTR_NOT_EQUAL_FATAL(block, MAP_FAILED);
 	CU_ASSERT_EQUAL(snapshot_check(block, message.size, &fault), 0);
