@@ -46,6 +46,14 @@ static const char *mode_name(bool native)
 	return native ? "native" : "generic";
 }
 
+/* Index of the interface now, 0: it is not there. What can't be told, for want of descriptors, is as it was. */
+static unsigned int index_now(const struct xdp *x)
+{
+	unsigned int index = if_nametoindex(x->pins.interface);
+
+	return index || errno == ENODEV ? index : x->index;
+}
+
 static void note_attached(struct xdp *x, bool attached)
 {
 	x->attached = attached;
@@ -73,8 +81,12 @@ static void finish_carrying(struct xdp *x)
 static int take_over(struct xdp *x, struct error *error)
 {
 	uint32_t program_id, foreign;
-	int link = xdp_pin_get_link(&x->pins, &program_id, &x->attachment.index);
+	int link = xdp_pin_get_link(&x->pins, &program_id, &x->attachment.index), there;
 
+	/* What is there may be in use: it is not thrown away because it can't be looked at now. */
+	if (link < 0 && xdp_system_is_want(link))
+		return error_set(error, -link, "%s/link can't be opened: %s: what is attached goes on as it is",
+			x->pins.folder, strerror(-link));
 	if (link < 0) {
 		if (link != -ENOENT)
 			log_warning("%s/link is not an XDP link of shunt's (%s): removed", x->pins.folder,
@@ -84,16 +96,23 @@ static int take_over(struct xdp *x, struct error *error)
 		return 0;
 	}
 	x->attachment.link = link;
+	there = xdp_attach_look(x->index, program_id, &x->attachment.native, &foreign);
+	if (there < 0)
+		return error_set(error, -there, "interface %s can't be asked for its XDP program: %s",
+			x->pins.interface, strerror(-there));
+	x->attached = there;
 	x->set = xdp_set_open(&x->pins, program_id);
 	if (!x->set)
 		return error_set(error, ENOMEM, "no memory");
+	if (x->set->want)
+		return error_set(error, -x->set->want, "maps of the XDP program in %s can't be opened: %s",
+			x->pins.folder, strerror(-x->set->want));
 	/* What the earlier one may have been killed before. */
 	finish_carrying(x);
 	if (xdp_pin_name_set(&x->pins, program_id))
 		log_warning("%s/current can't be made", x->pins.folder);
 	xdp_pin_clean(&x->pins, program_id);
 	xdp_stats_read_set(x->stats, x->set);
-	x->attached = xdp_attach_look(x->index, program_id, &x->attachment.native, &foreign);
 	if (!x->set->control)
 		log_notice("interface %s: its XDP program, id %u, is of another version: it goes on until it is "
 			   "replaced; "
@@ -128,7 +147,11 @@ int xdp_open(struct xdp **out, const struct xdp_options *options, struct error *
 	if (!result) {
 		x->stats = xdp_stats_new(x->pins.interface);
 		x->index = if_nametoindex(x->pins.interface);
-		result = x->stats ? take_over(x, error) : error_set(error, ENOMEM, "no memory");
+		if (!x->index && errno != ENODEV)
+			result = error_set(error, errno, "interface %s can't be asked for: %s", x->pins.interface,
+				strerror(errno));
+		else
+			result = x->stats ? take_over(x, error) : error_set(error, ENOMEM, "no memory");
 	}
 	if (result) {
 		xdp_close(x);
@@ -197,7 +220,8 @@ static struct xdp_wants wants_of(const struct xdp *x, const struct snapshot_head
 {
 	struct xdp_wants wants = xdp_load_wants(block, x->index ? x->stats->port[0].mtu : 0, x->queues);
 
-	wants.without_elder = x->sweep.elder_empty;
+	/* One that stays takes room, and is in nobody's way: no snapshot is to fail for it. */
+	wants.without_elder = x->sweep.elder_empty && !x->elder_stays;
 	return wants;
 }
 
@@ -220,7 +244,7 @@ static int attach(struct xdp *x, struct error *error)
 	int result = xdp_pin_lock(&x->pins, error);
 
 	x->looked_ns = xdp_system_now_ns();
-	x->index = if_nametoindex(x->pins.interface);
+	x->index = index_now(x);
 	if (!result && !x->index)
 		result = error_set(error, ENODEV, "interface %s is not there: nothing is forwarded until it is",
 			x->pins.interface);
@@ -312,7 +336,7 @@ static void note_lost(struct xdp *x)
 /* See that the program is where it should be, closely once a second, and put it there if it can be. */
 static void look(struct xdp *x)
 {
-	unsigned int index = if_nametoindex(x->pins.interface);
+	unsigned int index = index_now(x);
 	uint64_t now = xdp_system_now_ns();
 	struct error before = x->trouble, error;
 	uint32_t foreign;
@@ -322,6 +346,7 @@ static void look(struct xdp *x)
 	x->index = index;
 	x->looked_ns = now;
 	xdp_stats_read_port(x->stats);
+	/* One that can't be told is where it was. */
 	if (x->attached && !xdp_attach_look(index, x->set->program_id, &x->attachment.native, &foreign)) {
 		note_lost(x);
 		before = x->trouble;
@@ -480,4 +505,5 @@ int xdp_release(struct xdp *x, bool *found, struct error *error)
 void xdp_resume(struct xdp *x)
 {
 	x->released = false;
+	x->elder_stays = false;
 }

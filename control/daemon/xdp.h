@@ -131,7 +131,7 @@ const struct flow_bucket *xdp_elder_flows(const struct xdp *x, uint32_t *n_bucke
  * whether there was anything; or -errno and *error.
  */
 int xdp_release(struct xdp *x, bool *found, struct error *error);
-/* After xdp_release(): the next xdp_publish() attaches again. */
+/* After xdp_release(), or for what could not be done before: the next xdp_publish() attaches again. */
 void xdp_resume(struct xdp *x);
 
 /*

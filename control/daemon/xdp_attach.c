@@ -18,15 +18,17 @@ static int query(unsigned int index, struct bpf_xdp_query_opts *found)
 	return bpf_xdp_query((int)index, 0, found);
 }
 
-bool xdp_attach_look(unsigned int index, uint32_t program_id, bool *native, uint32_t *foreign)
+int xdp_attach_look(unsigned int index, uint32_t program_id, bool *native, uint32_t *foreign)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, found);
 	const uint32_t *const places[] = { &found.drv_prog_id, &found.skb_prog_id, &found.hw_prog_id,
 		&found.prog_id };
 
+	int result = index ? query(index, &found) : -ENODEV;
+
 	*foreign = 0;
-	if (!index || query(index, &found))
-		return false;
+	if (result)
+		return result == -ENODEV ? 0 : result;
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
 		if (*places[i] && *places[i] != program_id)
 			*foreign = *places[i];

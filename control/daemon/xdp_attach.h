@@ -17,10 +17,10 @@ struct xdp_attachment {
 };
 
 /*
- * Whether this program is on the interface of this index now, and how: *native. false also when that can't be
- * told. *foreign: id of another program that is there, 0 for none.
+ * Whether this program is on the interface of this index now, and how: 1 and *native; 0: it is not; -errno: that can't
+ * be told now, for want of memory or descriptors. *foreign: id of another program that is there, 0 for none.
  */
-bool xdp_attach_look(unsigned int index, uint32_t program_id, bool *native, uint32_t *foreign);
+int xdp_attach_look(unsigned int index, uint32_t program_id, bool *native, uint32_t *foreign);
 
 /*
  * Attach a set's program to the interface of this index, and pin both. 0; or -errno and *error, with nothing

@@ -219,7 +219,8 @@ static int explain(int result, const struct xdp_wants *wants, struct error *erro
 			"not permitted to load an XDP program: shuntd needs CAP_NET_ADMIN, CAP_BPF and "
 			"CAP_PERFMON, outside any "
 			"container or user namespace (before Linux 5.11 also LimitMEMLOCK=infinity)");
-	if (result == -ENOMEM || result == -E2BIG)
+	/* Not E2BIG: that is what a verifier says that has walked too far. */
+	if (result == -ENOMEM)
 		return error_set(error, -result,
 			"no memory for the XDP maps, of which the flow table takes %llu MB: lower "
 			"flow_table.capacity",

@@ -188,6 +188,12 @@ int xdp_set_format_flows(struct xdp_set *set, uint64_t capacity, uint64_t key_ch
 	return 0;
 }
 
+static void note_want(struct xdp_set *set, int result)
+{
+	if (result < 0 && xdp_system_is_want(result) && !set->want)
+		set->want = result;
+}
+
 struct xdp_set *xdp_set_open(const struct xdp_pins *pins, uint32_t program_id)
 {
 	struct xdp_set *set = xdp_set_new();
@@ -196,10 +202,15 @@ struct xdp_set *xdp_set_open(const struct xdp_pins *pins, uint32_t program_id)
 	if (!set)
 		return NULL;
 	set->program_id = program_id;
+	/* Who had it before may have been killed right after an exchange of halves. */
+	set->drained = false;
 	set->program = bpf_obj_get(xdp_pin_path(pins, program_id, XDP_PIN_PROGRAM, path));
-	for (int i = 0; i < XDP_MAPS; i++)
+	note_want(set, set->program);
+	for (int i = 0; i < XDP_MAPS; i++) {
 		set->fd[i] = bpf_obj_get(xdp_pin_path(pins, program_id, xdp_map_names[i], path));
-	(void)xdp_set_map(set);
+		note_want(set, set->fd[i]);
+	}
+	note_want(set, xdp_set_map(set));
 	return set;
 }
 

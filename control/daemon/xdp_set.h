@@ -48,6 +48,7 @@ struct xdp_set {
 	struct stats_traffic *backend_stats;
 	uint32_t *active; /* of id at 2 * id: an entry takes 8 bytes */
 	bool drained;	  /* no packet reads the half that is not in force */
+	int want;	  /* -errno: something of it could not be opened for want of descriptors, memory or rights */
 };
 
 /* What a snapshot wants of a set, at the least. */

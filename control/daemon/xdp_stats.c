@@ -16,12 +16,21 @@
 
 #include "xdp_system.h"
 
+/* What is kept beside the header: the kernel's counts as they were read last. */
+struct kept {
+	struct stats_header stats;
+	int index; /* of the interface they are of; one that is made anew begins with 0 */
+	uint32_t rx_missed, rx_errors, tx_errors;
+};
+
 struct stats_header *xdp_stats_new(const char *interface)
 {
-	struct stats_header *stats = calloc(1, sizeof(*stats));
+	struct kept *kept = calloc(1, sizeof(*kept));
+	struct stats_header *stats;
 
-	if (!stats)
+	if (!kept)
 		return NULL;
+	stats = &kept->stats;
 	stats->magic = STATS_MAGIC;
 	stats->abi = STATS_ABI;
 	stats->pid = (uint32_t)getpid();
@@ -46,13 +55,15 @@ void xdp_stats_read_set(struct stats_header *stats, const struct xdp_set *set)
 }
 
 /* The kernel's counts are 32 bits wide here: add what they have risen by. */
-static void follow(__u64 *total, uint32_t now)
+static void follow(__u64 *total, uint32_t *before, uint32_t now)
 {
-	*total += (uint32_t)(now - (uint32_t)*total);
+	*total += (uint32_t)(now - *before);
+	*before = now;
 }
 
-static void read_errors(struct stats_port *port)
+static void read_errors(struct kept *kept)
 {
+	struct stats_port *port = &kept->stats.port[0];
 	struct ifaddrs *all, *a;
 
 	if (getifaddrs(&all))
@@ -63,22 +74,23 @@ static void read_errors(struct stats_port *port)
 		if (!a->ifa_addr || a->ifa_addr->sa_family != AF_PACKET || !link ||
 			strcmp(a->ifa_name, port->name))
 			continue;
-		follow(&port->rx_missed, link->rx_missed_errors);
-		follow(&port->rx_errors, link->rx_errors);
-		follow(&port->tx_errors, link->tx_errors);
+		follow(&port->rx_missed, &kept->rx_missed, link->rx_missed_errors);
+		follow(&port->rx_errors, &kept->rx_errors, link->rx_errors);
+		follow(&port->tx_errors, &kept->tx_errors, link->tx_errors);
 	}
 	freeifaddrs(all);
 }
 
 void xdp_stats_read_port(struct stats_header *stats)
 {
+	struct kept *kept = (struct kept *)stats;
 	struct stats_port *port = &stats->port[0];
 	struct ifreq request = { 0 };
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-	port->link_up = 0;
 	if (fd < 0)
 		return;
+	port->link_up = 0;
 	memcpy(request.ifr_name, port->name, sizeof(request.ifr_name) - 1);
 	if (!ioctl(fd, SIOCGIFFLAGS, &request))
 		port->link_up = (request.ifr_flags & (IFF_UP | IFF_RUNNING)) == (IFF_UP | IFF_RUNNING);
@@ -86,8 +98,12 @@ void xdp_stats_read_port(struct stats_header *stats)
 		port->mtu = request.ifr_mtu > UINT16_MAX ? UINT16_MAX : (__u16)request.ifr_mtu;
 	if (!ioctl(fd, SIOCGIFHWADDR, &request))
 		memcpy(port->mac.byte, request.ifr_hwaddr.sa_data, sizeof(port->mac.byte));
+	if (!ioctl(fd, SIOCGIFINDEX, &request) && request.ifr_ifindex != kept->index) {
+		kept->index = request.ifr_ifindex;
+		kept->rx_missed = kept->rx_errors = kept->tx_errors = 0;
+	}
 	close(fd);
-	read_errors(port);
+	read_errors(kept);
 }
 
 void xdp_stats_beat(struct stats_header *stats, struct xdp_set *set)

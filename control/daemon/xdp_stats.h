@@ -10,7 +10,7 @@
 struct stats_header *xdp_stats_new(const char *interface);
 /* What a set says of itself: since when it counts, of how many CPUs, which snapshot is in force. */
 void xdp_stats_read_set(struct stats_header *stats, const struct xdp_set *set);
-/* The interface's MAC, MTU, link state and errors. */
+/* The interface's MAC, MTU, link state and errors, of whatever interface has the name. stats: of xdp_stats_new(). */
 void xdp_stats_read_port(struct stats_header *stats);
 /* Sign of life, in the set's maps as well. set: may be NULL. */
 void xdp_stats_beat(struct stats_header *stats, struct xdp_set *set);

@@ -108,6 +108,11 @@ int xdp_system_wait_for_programs(void)
 	return wait_by_map();
 }
 
+bool xdp_system_is_want(int error)
+{
+	return error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -EPERM;
+}
+
 static char said[256];
 static char log_tail[256]; /* last line of the verifier's that is not its summary */
 

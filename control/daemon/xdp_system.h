@@ -4,6 +4,7 @@
 #ifndef SHUNT_XDP_SYSTEM_H
 #define SHUNT_XDP_SYSTEM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "config.h"
@@ -18,6 +19,9 @@ void xdp_system_boot_id(char id[XDP_BOOT_ID_SIZE]);
 int xdp_system_check_rights(struct error *error);
 /* 0, or -ENOMEM and *error where so many bytes more can't be had. */
 int xdp_system_check_memory(uint64_t bytes, struct error *error);
+
+/* Whether -errno tells of what we lack (descriptors, memory, rights), and nothing of what was looked at. */
+bool xdp_system_is_want(int error);
 
 /* Return when no program that runs now runs any more: an RCU grace period, some 10 to 30 ms. 0 or -errno. */
 int xdp_system_wait_for_programs(void);

@@ -19,6 +19,7 @@
 #include <sys/mount.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -660,6 +661,47 @@ static void taken_off_and_on_by_command(void)
 	detach();
 }
 
+static void want_of_descriptors_takes_nothing_off(void)
+{
+	struct rlimit before, few;
+	struct xdp *x = open_auto();
+	struct mac flows[64], after[64];
+	bool stayed = true;
+	__u32 id;
+
+	CU_ASSERT_EQUAL(publish(x), 0);
+	send_flows(TCP_ACK, 64, flows);
+	id = on_interface();
+	CU_ASSERT_EQUAL_FATAL(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = (struct rlimit){ .rlim_cur = 0, .rlim_max = before.rlim_max };
+	setrlimit(RLIMIT_NOFILE, &few);
+	for (int i = 0; i < 30; i++) {
+		usleep(50000);
+		xdp_tick(x);
+		stayed &= xdp_attached(x) && xdp_index(x);
+	}
+	setrlimit(RLIMIT_NOFILE, &before);
+	CU_ASSERT(stayed);
+	CU_ASSERT_EQUAL(on_interface(), id);
+	xdp_close(x);
+	/* Whatever it lacks one for at its start. */
+	for (x = NULL; !x && few.rlim_cur < 64; few.rlim_cur++) {
+		setrlimit(RLIMIT_NOFILE, &few);
+		if (xdp_open(&x, &options, &error))
+			x = NULL;
+		setrlimit(RLIMIT_NOFILE, &before);
+		CU_ASSERT_EQUAL_FATAL(on_interface(), id);
+	}
+	CU_ASSERT_PTR_NOT_NULL_FATAL(x);
+	CU_ASSERT(xdp_attached(x));
+	CU_ASSERT_EQUAL(publish_of(x, 9, CAPACITY), 0);
+	CU_ASSERT_EQUAL(on_interface(), id);
+	send_flows(TCP_ACK, 64, after);
+	CU_ASSERT_EQUAL(memcmp(flows, after, sizeof(flows)), 0);
+	xdp_close(x);
+	detach();
+}
+
 static void two_at_once_are_refused(void)
 {
 	struct xdp *x = open_auto(), *y = NULL;
@@ -876,6 +918,7 @@ int main(void)
 		{ "the interface comes and goes", the_interface_comes_and_goes },
 		{ "half-written pins", half_written_pins },
 		{ "taken off and on by command", taken_off_and_on_by_command },
+		{ "want of descriptors takes nothing off", want_of_descriptors_takes_nothing_off },
 		{ "two at once are refused", two_at_once_are_refused },
 		{ "modes", modes },
 		{ "an interface with a dot in its name", an_interface_with_a_dot_in_its_name },
