@@ -108,7 +108,7 @@ __attribute__((noinline)) int flow(struct xdp_md *ctx, const struct packet *pars
 	}
 	/* A copy, of whose alignment the compiler is sure. */
 	p = *parsed;
-	switch (forward_match(&t, &f, &p, (void *)0, &l, &v)) {
+	switch (forward_match(&t, &f, &p, &l, &v)) {
 	case MATCH_OTHER:
 		return NO_FLOW;
 	case MATCH_VERDICT:

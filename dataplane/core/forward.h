@@ -48,7 +48,6 @@ struct lookup {
 	struct addr src;
 	int index; /* of the word in the first bucket, or -1 */
 	__u8 signal; /* SIGNAL_UDP, or TCP's SYN, FIN, RST and ACK flags */
-	__u8 frame;  /* burst.h's: which of the burst's */
 };
 
 core_inline void verdict_set(struct verdict *v, __u32 action, __u32 counter)
@@ -141,10 +140,10 @@ enum match { MATCH_VERDICT, MATCH_FLOW, MATCH_OTHER };
 
 /*
  * p: the frame, parsed. MATCH_FLOW: it is a VIP's flow's, *l is begun. MATCH_VERDICT: *v is its verdict.
- * MATCH_OTHER: forward_other() has to give it. guess: a VIP that it may well be for, looked at first, or NULL.
+ * MATCH_OTHER: forward_other() has to give it.
  */
-core_inline enum match forward_match(const struct tables *t, const struct frame *f, const struct packet *p,
-	const struct snapshot_vip *guess, struct lookup *l, struct verdict *v)
+core_inline enum match forward_match(
+	const struct tables *t, const struct frame *f, const struct packet *p, struct lookup *l, struct verdict *v)
 {
 	if (core_unlikely(!tables_header(t))) {
 		verdict_set(v, ACTION_TO_KERNEL, COUNTER_TO_KERNEL);
@@ -152,9 +151,7 @@ core_inline enum match forward_match(const struct tables *t, const struct frame 
 	}
 	if (core_unlikely(p->kind != PACKET_FLOW))
 		return MATCH_OTHER;
-	l->vip = guess && vip_entry_matches(guess, p->dst, p->dport, p->proto) ?
-			 guess :
-			 vip_lookup(t, p->dst, p->dport, p->proto);
+	l->vip = vip_lookup(t, p->dst, p->dport, p->proto);
 	if (core_unlikely(!l->vip))
 		return MATCH_OTHER;
 	if (core_unlikely(!(l->vip->flags & VIP_ACTIVE))) {
@@ -174,7 +171,7 @@ core_inline enum match forward_match(const struct tables *t, const struct frame 
 core_inline int forward_begin(const struct tables *t, const struct frame *f, const struct packet *p,
 	struct lookup *l, struct verdict *v)
 {
-	enum match match = forward_match(t, f, p, (void *)0, l, v);
+	enum match match = forward_match(t, f, p, l, v);
 
 	if (match == MATCH_OTHER)
 		forward_other(t, f, p, v);
