@@ -25,6 +25,7 @@ struct burst_flows {
 	__u32 bucket[BURST_MAX]; /* the first of flow_place() */
 	const struct snapshot_vip *vip[BURST_MAX];
 	__u64 hash[BURST_MAX];
+	__u8 found[BURST_MAX];	 /* words of that bucket that are as wanted, a bit each */
 	__u64 wanted[BURST_MAX]; /* the flow's word, but for its backend, if the packet changes nothing about it */
 	/* The last packet's VIP, and so more often than not the next one's. NULL: none yet. */
 	const struct snapshot_vip *guess;
@@ -146,8 +147,24 @@ core_cold void burst_finish_other(
 	forward_finish(t, f, &l, v);
 }
 
+/* Look for the flows in their first buckets, and ask for what those that are not there as wanted will need. */
+core_inline void burst_find(const struct tables *t, struct burst_flows *b)
+{
+	for (__u32 i = 0; i < b->n; i++) {
+		const struct snapshot_vip *vip = b->vip[i];
+
+		b->found[i] =
+			(__u8)flow_bucket_match(tables_bucket(t, b->bucket[i]), b->wanted[i], ~BURST_BACKEND_BITS);
+		if (core_likely(b->found[i]))
+			continue;
+		__builtin_prefetch(tables_bucket(t, flow_second_bucket(b->hash[i], t->n_buckets)), 1);
+		if (vip->slot_count)
+			__builtin_prefetch(&t->slots[forward_hash_slot(vip, flow_slot_hash(b->hash[i]))]);
+	}
+}
+
 /*
- * A flow's packet whose flow is in its first bucket, in the wanted state already and on a backend that takes
+ * A flow's packet whose flow was found in its first bucket, in the wanted state already, on a backend that takes
  * packets: nearly all. Returns 1 with the verdict and the frame's new MAC addresses, or 0 with nothing done.
  */
 core_inline int burst_hit(
@@ -156,16 +173,15 @@ core_inline int burst_hit(
 	const struct flow_bucket *bucket = tables_bucket(t, b->bucket[i]);
 	const struct snapshot_vip *vip = b->vip[i];
 	const struct snapshot_backend *backend;
-	__u32 usable = BACKEND_VALID | BACKEND_UP, found, id;
+	__u32 usable = BACKEND_VALID | BACKEND_UP, id;
 	__u64 word;
 
-	found = flow_bucket_match(bucket, b->wanted[i], ~BURST_BACKEND_BITS);
-	if (core_unlikely(!found))
+	if (core_unlikely(!b->found[i]))
 		return 0;
-	word = *(volatile const __u64 *)&bucket->word[core_lowest_bit8(found)];
+	word = *(volatile const __u64 *)&bucket->word[core_lowest_bit8(b->found[i])];
 	id = flow_word_backend(word);
 	backend = &t->backends[id];
-	/* Another worker may have changed the word since it was found. */
+	/* An earlier packet of the burst or another worker may have changed the word since it was found. */
 	if (core_unlikely(((word ^ b->wanted[i]) & ~BURST_BACKEND_BITS) || id >= t->header->n_backends))
 		return 0;
 	if (core_unlikely((backend->flags & usable) != usable || backend->pool != vip->pool))
@@ -177,10 +193,12 @@ core_inline int burst_hit(
 
 /* Sets the verdicts of the flows' packets; those bound for a backend have their MAC addresses rewritten. */
 core_inline void burst_finish(
-	const struct tables *t, const struct frame *frames, struct verdict *verdicts, const struct burst_flows *b)
+	const struct tables *t, const struct frame *frames, struct verdict *verdicts, struct burst_flows *b)
 {
 	__u32 hits = 0;
 
+	if (core_likely(t->n_buckets))
+		burst_find(t, b);
 	for (__u32 i = 0; i < b->n; i++) {
 		const struct frame *f = &frames[b->frame[i]];
 		struct verdict *v = &verdicts[b->frame[i]];

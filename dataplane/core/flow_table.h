@@ -141,6 +141,11 @@ core_inline __u32 flow_first_bucket(__u64 hash, __u32 n_buckets)
 	return core_range((__u32)(hash >> 32), n_buckets);
 }
 
+core_inline __u32 flow_second_bucket(__u64 hash, __u32 n_buckets)
+{
+	return core_range((__u32)(hash >> 11), n_buckets);
+}
+
 /*
  * hash: flow_hash(). The fingerprint takes its low 21 bits, the first bucket its high 32, of which the choice
  * among n_buckets weighs the topmost most; the second the 32 bits from 11 on, likewise.
@@ -151,7 +156,7 @@ core_inline struct flow_place flow_place(__u64 hash, __u32 vip, __u32 n_buckets)
 
 	p.tag = flow_fingerprint(hash) | (__u64)(vip & FLOW_VIP_MASK) << FLOW_VIP_SHIFT;
 	p.bucket[0] = flow_first_bucket(hash, n_buckets);
-	p.bucket[1] = core_range((__u32)(hash >> 11), n_buckets);
+	p.bucket[1] = flow_second_bucket(hash, n_buckets);
 	return p;
 }
 
