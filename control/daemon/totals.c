@@ -62,45 +62,42 @@ static void add_traffic(struct traffic *sum, const struct stats_traffic *part)
 	sum->new_flows += now->new_flows;
 }
 
+/* What a forwarder's workers counted of a VIP, or of a backend. */
+static struct traffic read_one(const struct forwarder *f, bool backend, uint32_t id)
+{
+	struct traffic sum = { 0 };
+	struct forwarder_worker worker;
+
+	for (uint32_t i = 0; forwarder_worker(f, i, &worker); i++)
+		if (id < worker.n_ids)
+			add_traffic(&sum, backend ? &worker.backend[id] : &worker.vip[id]);
+	return sum;
+}
+
 /* Of all forwarders; those that share it are read. */
-static struct traffic read_vip(struct totals *t, uint32_t id)
+static struct traffic read_all(struct totals *t, bool backend, uint32_t id)
 {
 	struct traffic sum = { 0 };
 
 	for (int kind = 0; kind < FORWARDER_KINDS; kind++) {
 		const struct forwarder *f = publish_forwarder(t->publisher, (enum forwarder_kind)kind);
-		struct traffic now = { 0 };
-		struct forwarder_worker worker;
+		struct traffic *last = backend ? &t->reading[kind].backend[id] : &t->reading[kind].vip[id];
 
-		if (f && f->stats) {
-			for (uint32_t i = 0; forwarder_worker(f, i, &worker); i++)
-				if (id < worker.n_ids)
-					add_traffic(&now, &worker.vip[id]);
-			t->reading[kind].vip[id] = now;
-		}
-		sum = traffic_plus(sum, t->reading[kind].vip[id]);
+		if (f && f->stats)
+			*last = read_one(f, backend, id);
+		sum = traffic_plus(sum, *last);
 	}
 	return sum;
 }
 
+static struct traffic read_vip(struct totals *t, uint32_t id)
+{
+	return read_all(t, false, id);
+}
+
 static struct traffic read_backend(struct totals *t, uint32_t id)
 {
-	struct traffic sum = { 0 };
-
-	for (int kind = 0; kind < FORWARDER_KINDS; kind++) {
-		const struct forwarder *f = publish_forwarder(t->publisher, (enum forwarder_kind)kind);
-		struct traffic now = { 0 };
-		struct forwarder_worker worker;
-
-		if (f && f->stats) {
-			for (uint32_t i = 0; forwarder_worker(f, i, &worker); i++)
-				if (id < worker.n_ids)
-					add_traffic(&now, &worker.backend[id]);
-			t->reading[kind].backend[id] = now;
-		}
-		sum = traffic_plus(sum, t->reading[kind].backend[id]);
-	}
-	return sum;
+	return read_all(t, true, id);
 }
 
 /* Bring an object's total up to date. saved: its base in t->saved, or NULL. */

@@ -30,11 +30,16 @@ start_dataplane() {
 # packets that shunt-dataplane received, as shuntd adds up
 by_dataplane() { json status '[.dataplane.workers[].packets] | add'; }
 
+client_sent() { on client cat /sys/class/net/eth0/statistics/tx_packets; }
+has_sent() { (($(client_sent) >= $1)); }
+
 # under_load SECONDS CMD...: run the command in the midst of questions, over flows that had begun before
 under_load() {
+	local sent
+	sent=$(client_sent)
 	rm -f "$scratch/steady"
 	background steady ip netns exec "${prefix}client" "$steady_udp" "$vip4" 53 "$rate" "$1" 200
-	sleep 0.8
+	await 10 "every flow has begun" has_sent $((sent + rate / 2))
 	"${@:2}"
 	await $(($1 + 10)) "the generator has ended" background_gone steady
 	step "  $(<"$scratch/steady")"

@@ -35,19 +35,11 @@ static struct random dice;
 static unsigned cpu;
 static uint64_t n_frames, by_action[ACTION_DROP + 1];
 
-static void print_bytes(const char *title, const uint8_t *bytes, size_t len)
-{
-	printf("  %s, %zu bytes:", title, len);
-	for (size_t i = 0; i < len && i < 160; i++)
-		printf("%s%02x", i % 2 ? "" : " ", bytes[i]);
-	printf("%s\n", len > 160 ? " ..." : "");
-}
-
 /* Says how they differ on the frame, and gives up: what follows would differ, too. */
 static void differ(const char *what, const uint8_t *frame, size_t len)
 {
 	printf("frame %llu: %s\n", (unsigned long long)n_frames, what);
-	print_bytes("in", frame, len);
+	frame_text_print("in", frame, len);
 	exit(EXIT_FAILURE);
 }
 
@@ -110,8 +102,8 @@ static void compare(const uint8_t *frame, size_t len)
 		differ(line, frame, len);
 	}
 	if (p.verdict.action != ACTION_DROP && (out_len != p.out_len || memcmp(out, p.out, out_len))) {
-		print_bytes("out of XDP", out, out_len);
-		print_bytes("out of the core", p.out, p.out_len);
+		frame_text_print("out of XDP", out, out_len);
+		frame_text_print("out of the core", p.out, p.out_len);
 		differ("another frame comes out", frame, len);
 	}
 	if (memcmp(xdp_bed_buckets(&bed), world.buckets, BUCKETS * sizeof(struct flow_bucket)))

@@ -227,3 +227,11 @@ int frame_text_finish(struct frame_text *t)
 	t->len -= t->cut_by < t->len ? t->cut_by : t->len;
 	return t->error[0] ? -1 : 0;
 }
+
+void frame_text_print(const char *title, const uint8_t *bytes, size_t len)
+{
+	printf("  %s, %zu bytes:", title, len);
+	for (size_t i = 0; i < len && i < 160; i++)
+		printf("%s%02x", i % 2 ? "" : " ", bytes[i]);
+	printf("%s\n", len > 160 ? " ..." : "");
+}

@@ -60,4 +60,7 @@ int frame_text_add(struct frame_text *t, char *line);
 /* After the last line: types, lengths, checksums, padding. t->data and t->len are the frame then. */
 int frame_text_finish(struct frame_text *t);
 
+/* A frame's first bytes to standard output, in hexadecimal, one line. */
+void frame_text_print(const char *title, const uint8_t *bytes, size_t len);
+
 #endif

@@ -25,14 +25,6 @@ static void complain(const char *what)
 	failures++;
 }
 
-static void print_bytes(const char *title, const uint8_t *bytes, size_t len)
-{
-	printf("  %s, %zu bytes:", title, len);
-	for (size_t i = 0; i < len && i < 160; i++)
-		printf("%s%02x", i % 2 ? "" : " ", bytes[i]);
-	printf("%s\n", len > 160 ? " ..." : "");
-}
-
 static void check_output(const struct fixture *f, const struct parcel *p, const char *when)
 {
 	static uint8_t expected[FRAME_TEXT_MAX];
@@ -45,8 +37,8 @@ static void check_output(const struct fixture *f, const struct parcel *p, const 
 		return;
 	snprintf(line, sizeof(line), "%s: another frame came out", when);
 	complain(line);
-	print_bytes("expected", expected, len);
-	print_bytes("got", p->out, p->out_len);
+	frame_text_print("expected", expected, len);
+	frame_text_print("got", p->out, p->out_len);
 	if (f->out == FIXTURE_BACKEND && p->verdict.action == ACTION_TO_BACKEND)
 		printf("  backend expected %s, got %s\n", setup_backend_name((unsigned)f->backend),
 			setup_backend_name(p->verdict.backend));

@@ -55,14 +55,6 @@ static void complain(const char *what)
 	failures++;
 }
 
-static void print_bytes(const char *title, const uint8_t *bytes, size_t len)
-{
-	printf("  %s, %zu bytes:", title, len);
-	for (size_t i = 0; i < len && i < 160; i++)
-		printf("%s%02x", i % 2 ? "" : " ", bytes[i]);
-	printf("%s\n", len > 160 ? " ..." : "");
-}
-
 /* An LLDP frame, for the kernel, with a number in it; an ARP request for a VIP, from a MAC with that number. */
 static size_t kernel_marker(uint8_t *frame, uint32_t number)
 {
@@ -154,9 +146,9 @@ static void check_caught(
 	snprintf(line, sizeof(line), "%zu frames came out %s, %d expected, or another one", c->n, where, wanted);
 	complain(line);
 	if (wanted)
-		print_bytes("expected", expected, len);
+		frame_text_print("expected", expected, len);
 	for (size_t i = 0; i < c->n && i < CAUGHT_MAX; i++)
-		print_bytes("got", c->frame[i], c->len[i]);
+		frame_text_print("got", c->frame[i], c->len[i]);
 }
 
 /* Linux throws away a frame whose VLAN tag is cut short before any socket sees it. */

@@ -34,14 +34,6 @@ static void complain(const char *what)
 	failures++;
 }
 
-static void print_bytes(const char *title, const uint8_t *bytes, size_t len)
-{
-	printf("  %s, %zu bytes:", title, len);
-	for (size_t i = 0; i < len && i < 160; i++)
-		printf("%s%02x", i % 2 ? "" : " ", bytes[i]);
-	printf("%s\n", len > 160 ? " ..." : "");
-}
-
 static int expected_action(const struct fixture *f)
 {
 	switch (f->out) {
@@ -65,8 +57,8 @@ static void check_output(const struct fixture *f, const uint8_t *out, size_t out
 	if (len == out_len && !memcmp(expected, out, len))
 		return;
 	complain("another frame came out");
-	print_bytes("expected", expected, len);
-	print_bytes("got", out, out_len);
+	frame_text_print("expected", expected, len);
+	frame_text_print("got", out, out_len);
 }
 
 static void check_counters(const struct fixture *f)
