@@ -106,17 +106,25 @@ until_true() { # SECONDS CMD...
 	done
 }
 
-# Configure FOLDER if it is not yet, with these meson options, and compile it, or only these targets; what they
-# say goes to LOG.
+# Configure FOLDER with these meson options, if it is not yet, and compile it, or only these targets; what they say
+# goes to LOG. A run that was interrupted may have left meson's notes without what is made of them.
 configure() { # FOLDER LOG OPTION...
-	local folder=$1 log=$2
+	local folder=$1 log=$2 again=
 
 	shift 2
-	if [[ ! -e $folder/build.ninja ]]; then
-		as_owner meson setup "$folder" "$repo" "$@" >>"$log" 2>&1
-	else
-		as_owner meson configure "$folder" "$@" >>"$log" 2>&1
-	fi
+	! is_configured "$folder" "$@" || return 0
+	[[ ! -e $folder/meson-private/coredata.dat ]] || again=--reconfigure
+	as_owner meson setup $again "$folder" "$repo" "$@" >>"$log" 2>&1
+}
+is_configured() { # FOLDER -DNAME=VALUE...
+	local folder=$1 option
+
+	[[ -e $folder/build.ninja ]] || return 1
+	shift
+	for option; do
+		option=${option#-D}
+		grep -qxF "${option%%=*} = ${option#*=}" "$folder/meson-private/cmd_line.txt" || return 1
+	done
 }
 
 compile() { # FOLDER LOG [TARGET...]

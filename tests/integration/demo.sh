@@ -23,7 +23,11 @@ os.execv(sys.argv[1], sys.argv[1:])' "$repo/scripts/demo" --path "$SHUNT_PATH" "
 demo_gone() { spawned_gone "$scratch/pid/$1"; }
 ctrl_c() { kill -INT -- "-$(spawned_pid "$scratch/pid/$1")"; }
 # What it printed shows that it has come to this point
-at() { await 90 "\"$2\" in what demo $1 printed ($(tail -n 3 "$scratch/$1"))" grep -q "$2" "$scratch/$1"; }
+at() {
+	until_true 90 said_or_gone "$1" "$2" || true
+	grep -q "$2" "$scratch/$1" || fail "demo $1 did not come to \"$2\": $(<"$scratch/$1")"
+}
+said_or_gone() { grep -q "$2" "$scratch/$1" || demo_gone "$1"; }
 
 nothing_left() {
 	! ip netns list | grep "^$prefix" || fail "namespaces are left"
