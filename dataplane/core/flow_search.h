@@ -89,16 +89,18 @@ core_cold __u64 *flow_insert(const struct tables *t, const struct flow_place *pl
 	for (int attempt = 0; attempt < 2; attempt++) {
 		int i = flow_choose_word(first, second, tables_tick(t), h->timeout);
 		__u64 *place_of, old;
+		__u32 rank;
 
 		if (i < 0)
 			return (void *)0;
 		place_of = &(i < FLOW_BUCKET_WORDS ? first : second)->word[i & (FLOW_BUCKET_WORDS - 1)];
 		old = *(volatile __u64 *)place_of;
 		/* Another worker may have entered a flow there since it was chosen. */
-		if (!flow_word_rank(old, tables_tick(t), h->timeout))
+		rank = flow_word_rank(old, tables_tick(t), h->timeout);
+		if (!rank)
 			continue;
 		if (__sync_val_compare_and_swap(place_of, old, word) == old) {
-			if (flow_word_alive(old, tables_tick(t), h->timeout))
+			if (rank < RANK_FREE)
 				tables_count(t, COUNTER_FLOW_EVICTED);
 			return place_of;
 		}

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * XDP programs beside which shunt's is measured: vary gives the frame another flow, undoes what the run before
- * changed, and goes on to the program in next; which may be one that does nothing. macswap is the least that a
- * forwarder can do; generate and drop are at either end of the wire it is measured on.
+ * changed, and goes on to the program in next; which may be one that does nothing, or touch, which reads the one
+ * line of memory that a flow table can't do without, and waits for it. macswap is the least that a forwarder can do; generate and drop
+ * are at either end of the wire it is measured on.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -16,6 +17,18 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } next SEC(".maps");
+
+struct bench_line {
+	__u64 word[8];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, BENCH_MAX_LINES);
+	__type(key, __u32);
+	__type(value, struct bench_line);
+} lines SEC(".maps");
 
 struct bench_flow choice;
 
@@ -57,6 +70,26 @@ int vary(struct xdp_md *ctx)
 SEC("xdp")
 int nothing(struct xdp_md *ctx)
 {
+	return XDP_TX;
+}
+
+SEC("xdp")
+int touch(struct xdp_md *ctx)
+{
+	struct flow_packet *p = (struct flow_packet *)(long)ctx->data;
+	const struct bench_line *line;
+	__u32 index;
+	__u64 hash;
+
+	if ((void *)(p + 1) > (void *)(long)ctx->data_end)
+		return XDP_ABORTED;
+	/* Knuth, The Art of Computer Programming 3, 6.4: multiplication by the golden ratio. */
+	hash = ((__u64)p->ip.src << 16 | p->sport) * 0x9e3779b97f4a7c15ULL;
+	index = core_range((__u32)(hash >> 32), choice.n_lines);
+	line = bpf_map_lookup_elem(&lines, &index);
+	/* It is 0. The next packet's flow depends on it, so that no run hides behind another's wait. */
+	if (line)
+		choice.state += line->word[hash & 7];
 	return XDP_TX;
 }
 

@@ -4,6 +4,9 @@
  * over a program that only varies the flow (bench_xdp.bpf.c), which is measured in turns with it.
  *
  * usage: bench_xdp [--runs N] [--packets N]
+ * xdp_touch_... is of a program that reads one line of a table of the same size and does nothing else: what the
+ * machine's memory costs just then.
+ *
  * One line a sample: "xdp_hit_64k ns 51.2", for scripts/bench to take medians of. xdp_empty and xdp_base are whole
  * runs: of a program that does nothing, and of the one that is subtracted, over 64 K flows.
  */
@@ -40,6 +43,7 @@ struct load {
 	__u32 n;     /* flows */
 	int in_turn; /* each once */
 	__u8 tcp_flags;
+	const char *touch; /* name of the figure beside it, or NULL */
 };
 
 static void die(const char *what)
@@ -99,17 +103,22 @@ static void measure(struct bench *b, const struct load *load)
 		double base = run_behind(b, nothing(b), load, b->packets);
 
 		printf("xdp_%s ns %.0f\n", load->name, run_behind(b, b->bed.program, load, b->packets) - base);
+		if (load->touch)
+			printf("xdp_%s ns %.0f\n", load->touch,
+				run_behind(b, bpf_program__fd(b->base->progs.touch), load, b->packets) - base);
 	}
 }
 
 /* Flows that are in the table and established. */
-static void measure_hits(struct bench *b, const char *name, __u32 n)
+static void measure_hits(struct bench *b, const char *name, const char *touch, __u32 n)
 {
-	struct load enter = { name, n, 1, TCP_ACK }, load = { name, n, 0, TCP_ACK };
+	struct load enter = { name, n, 1, TCP_ACK }, load = { name, n, 0, TCP_ACK, touch };
+	__u32 capacity = n < CAPACITY_MIN ? CAPACITY_MIN : n;
 	__u64 hits;
 
 	/* A table for as many: half of its words are taken. */
-	open_bed(b, n < CAPACITY_MIN ? CAPACITY_MIN : n);
+	open_bed(b, capacity);
+	b->base->bss->choice.n_lines = flow_table_buckets(capacity);
 	b->base->bss->choice.turn = 0;
 	for (int i = 0; i < 2; i++) {
 		run_behind(b, b->bed.program, &enter, (int)n);
@@ -183,9 +192,9 @@ int main(int argc, char **argv)
 		die("cannot load BPF programs: it needs root");
 	b.base->bss->choice.state = 88172645463325252ULL;
 	measure_floor(&b);
-	measure_hits(&b, "hit_1", 1);
-	measure_hits(&b, "hit_64k", 65536);
-	measure_hits(&b, "hit_512k", 524288);
+	measure_hits(&b, "hit_1", NULL, 1);
+	measure_hits(&b, "hit_64k", "touch_64k", 65536);
+	measure_hits(&b, "hit_512k", "touch_512k", 524288);
 	measure_ring(&b);
 	measure_new(&b, "new_full_64k", 65536);
 	measure_new(&b, "new_full_512k", 524288);

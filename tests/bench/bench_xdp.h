@@ -5,12 +5,16 @@
 
 #include "types.h"
 
+/* Lines of 64 bytes that touch can be given. */
+#define BENCH_MAX_LINES (1u << 18)
+
 struct bench_flow {
 	__u64 state;   /* of the random order */
 	__u32 n;       /* flows */
 	__u32 first;   /* number of the first */
 	__u32 in_turn; /* one after the other, without end */
 	__u32 turn;
+	__u32 n_lines; /* of touch's table */
 	struct mac mac; /* what frames are addressed to */
 };
 
