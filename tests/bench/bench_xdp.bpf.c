@@ -2,8 +2,8 @@
 /*
  * XDP programs beside which shunt's is measured: vary gives the frame another flow, undoes what the run before
  * changed, and goes on to the program in next; which may be one that does nothing, or touch, which reads the one
- * line of memory that a flow table can't do without, and waits for it. macswap is the least that a forwarder can do; generate and drop
- * are at either end of the wire it is measured on.
+ * line of memory that a flow table can't do without, and waits for it. macswap is the least that a forwarder can
+ * do; generate and drop are at either end of the wire it is measured on.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>

@@ -14,7 +14,7 @@ struct bench_flow {
 	__u32 first;   /* number of the first */
 	__u32 in_turn; /* one after the other, without end */
 	__u32 turn;
-	__u32 n_lines; /* of touch's table */
+	__u32 n_lines;	/* of touch's table */
 	struct mac mac; /* what frames are addressed to */
 };
 
