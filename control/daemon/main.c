@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "daemon.h"
+#include "events.h"
 #include "forwarder_dataplane.h"
 #include "forwarder_xdp.h"
 #include "http.h"
@@ -317,7 +318,7 @@ static int open_all(struct program *program, struct error *error)
 	/* Signals end the process as they do by default while it waits for shunt-dataplane. */
 	path_choose(config, PATH_WAIT_MS, &daemon->path);
 	daemon->base = new_base();
-	if (!daemon->base || add_signals(program) < 0)
+	if (!daemon->base || add_signals(program) < 0 || events_open(daemon->base) < 0)
 		return error_set(error, ENOMEM, "no memory");
 	/* First what may be another's: the world is not to be touched by one that then can't start. */
 	result = rpc_open(daemon, config->control_socket, config->control_group, &program->rpc, error);
@@ -358,6 +359,7 @@ static void close_all(struct program *program)
 		close(daemon->claim);
 	if (daemon->model)
 		model_free(daemon->model);
+	events_close();
 	if (daemon->base)
 		event_base_free(daemon->base);
 	if (daemon->config)
