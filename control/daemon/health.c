@@ -19,6 +19,7 @@
 #include "log.h"
 
 #define NO_FORWARDER "shunt-dataplane is not there"
+#define SUSPECT_TIMEOUT_MS 250 /* of the check that a suspicion asks for, at most */
 #define SPREAD_US 1000 /* first checks: one this often on average, but none later than its interval */
 
 struct probe {
@@ -34,6 +35,7 @@ struct probe {
 	bool fresh;         /* no verdict yet: the first success will do */
 	bool unmade;        /* the last check could not be made */
 	bool in_use;        /* the pool had a VIP when the probe was set up */
+	bool suspected;	    /* the check under way, or due at once, answers health_suspect() */
 	bool stopped;       /* the backend was taken out of the set */
 	uint64_t since_s;   /* CLOCK_MONOTONIC */
 	char error[160];    /* "": none */
@@ -143,6 +145,15 @@ static void set_unmade(struct probe *probe, bool unmade)
 		log_info("every backend that is to be checked can be again");
 }
 
+/* Answers the suspicion, if there was one: whether there was. */
+static bool end_suspicion(struct probe *probe)
+{
+	bool suspected = probe->suspected;
+
+	probe->suspected = false;
+	return suspected;
+}
+
 /* Our own trouble: say so, once for all backends that share it, and leave the judgement alone. */
 static void finish_unmade(struct probe *probe, const char *why)
 {
@@ -150,6 +161,7 @@ static void finish_unmade(struct probe *probe, const char *why)
 
 	if (probe->health->n_unmade == 0)
 		log_warning("%s: not checked: %s", name_of(probe, name, sizeof(name)), why);
+	end_suspicion(probe);
 	set_unmade(probe, true);
 	snprintf(probe->error, sizeof(probe->error), "not checked: %s", why);
 	schedule_next(probe);
@@ -173,6 +185,7 @@ static void finish_success(struct probe *probe)
 {
 	bool enough = ++probe->successes >= probe->check.rise || probe->fresh;
 
+	end_suspicion(probe);
 	set_unmade(probe, false);
 	probe->failures = 0;
 	probe->fresh = false;
@@ -184,7 +197,7 @@ static void finish_success(struct probe *probe)
 
 static void finish_failure(struct probe *probe, const char *why)
 {
-	bool first = probe->fresh;
+	bool first = probe->fresh, agreed = end_suspicion(probe);
 
 	set_unmade(probe, false);
 	probe->failures++;
@@ -192,8 +205,15 @@ static void finish_failure(struct probe *probe, const char *why)
 	probe->fresh = false;
 	snprintf(probe->error, sizeof(probe->error), "%s", why);
 	schedule_next(probe);
-	if ((probe->backend->healthy && probe->failures >= probe->check.fall) || (!probe->backend->healthy && first))
+	if ((probe->backend->healthy && (probe->failures >= probe->check.fall || agreed)) ||
+		(!probe->backend->healthy && first))
 		judge(probe, false);
+}
+
+static uint32_t timeout_ms(const struct probe *probe)
+{
+	return probe->suspected && probe->check.timeout_ms > SUSPECT_TIMEOUT_MS ? SUSPECT_TIMEOUT_MS
+										: probe->check.timeout_ms;
 }
 
 static bool is_connected(int fd)
@@ -229,7 +249,7 @@ static void on_connected(evutil_socket_t fd, short what, void *context)
 	/* Nobody there: perhaps because it is another machine now, and its neighbour entry is the old one's. */
 	if ((!error || error == EHOSTUNREACH) && probe->failures == 0)
 		neighbour_doubt(probe->health->neighbours, probe->backend);
-	snprintf(why, sizeof(why), "no answer within %s", duration_print_ms(probe->check.timeout_ms, limit));
+	snprintf(why, sizeof(why), "no answer within %s", duration_print_ms(timeout_ms(probe), limit));
 	finish_failure(probe, error ? strerror(error) : why);
 }
 
@@ -293,7 +313,7 @@ static int begin_connection(const struct probe *probe, struct addr address, uint
 static void on_timer(evutil_socket_t unused, short what, void *context)
 {
 	struct probe *probe = context;
-	struct timeval limit = timeval_us((uint64_t)probe->check.timeout_ms * 1000);
+	struct timeval limit = timeval_us((uint64_t)timeout_ms(probe) * 1000);
 	struct addr address;
 	const char *why;
 	uint16_t port;
@@ -345,6 +365,7 @@ static void set_up(struct probe *probe)
 	probe->check = backend->pool->check;
 	probe->in_use = backend->pool->n_vips > 0;
 	probe->successes = probe->failures = 0;
+	probe->suspected = false;
 	probe->error[0] = '\0';
 	probe->stopped = backend->removed;
 	if (probe->check.type == CHECK_TCP && probe->check.via == CHECK_VIA_VIP && !backend->removed)
@@ -357,6 +378,20 @@ static void set_up(struct probe *probe)
 		model_set_healthy(probe->health->model, backend, true);
 	else
 		schedule_first(probe);
+}
+
+void health_suspect(struct health *health, struct backend *backend)
+{
+	struct probe *probe = backend->health;
+	struct timeval at_once = { 0 };
+
+	(void)health;
+	if (!probe || probe->stopped || probe->check.type == CHECK_NONE || !backend->healthy || probe->suspected)
+		return;
+	/* One that is under way was begun before the suspicion and has a longer timeout. */
+	close_connection(probe);
+	probe->suspected = true;
+	event_add(probe->timer, &at_once);
 }
 
 static void on_backend_added(void *context, struct backend *backend)

@@ -24,6 +24,13 @@ struct health *health_open(struct event_base *base, struct model *model, struct 
 /* The model may still be there, but must tell of no more changes. */
 void health_close(struct health *health);
 
+/*
+ * Its handshakes have stopped (passive.c): an extra check at once, with a timeout of 250 ms or its own if that is
+ * shorter. Failed: two agree, it is down at once. Succeeded, or could not be made: the suspicion is over. Nothing
+ * happens for a backend that is not checked, or is down.
+ */
+void health_suspect(struct health *health, struct backend *backend);
+
 /* Why the last check failed or could not be made, one line; NULL after a success and where there is no check. */
 const char *health_error(const struct backend *backend);
 /* Seconds since the last judgement that changed something (or since it was first seen). */
