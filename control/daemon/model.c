@@ -239,6 +239,7 @@ int model_pool_insert(struct model *model, const char *name, enum scheduler sche
 	pool->family = AF_UNSPEC;
 	pool->scheduler = scheduler;
 	pool->check = *check;
+	pool->passive = true;
 	if (!check->given)
 		pool->check.type = CHECK_TCP;
 	pool->slots_dirty = true;

@@ -27,6 +27,14 @@ struct traffic {
 	uint64_t new_flows;
 };
 
+/* A drain that was asked for. Times are of clock_boot_ms(), which nobody sets back. */
+struct drain {
+	uint64_t since_ms;
+	uint64_t deadline_ms; /* flows still there are cut then; 0: none */
+	uint32_t cut;	      /* flows that were cut at the deadline */
+	bool over;	      /* no flow is left; stays so until the backend is enabled */
+};
+
 struct backend {
 	struct backend *next; /* in its pool, ascending address */
 	struct pool *pool;
@@ -39,8 +47,13 @@ struct backend {
 	uint16_t port;     /* of the snapshot's ports, the one it is behind */
 	bool cut_off;      /* nothing that the forwarder sends to that port leaves by it */
 	bool healthy;      /* the last judgement of its check; true where there is none */
+	bool suspect;	   /* its handshakes have stopped: no new flows until a check has said more */
 	bool disabled;     /* by command: out at once, flows too */
 	bool draining;     /* by command: keeps its flows, gets no new ones */
+	bool returning;	   /* enabled again: no new flows before its check succeeds */
+	struct drain drain;   /* while draining */
+	int32_t check_weight; /* what its check says it can take, instead of weight; -1: nothing said */
+	uint16_t ramp;	      /* slow start: permille of its weight that it has by now; else RAMP_FULL */
 	bool removed; /* taken out of the set; stays in the list until its last flow has ended, shown nowhere */
 	uint64_t removed_at_s; /* model_reap's clock when it first saw it removed; 0: not yet */
 	struct traffic traffic; /* counters.c: rw, others: ro */
@@ -58,6 +71,14 @@ struct pool {
 	int family;        /* AF_INET, AF_INET6; AF_UNSPEC while it has neither backend nor VIP */
 	enum scheduler scheduler;
 	struct check check;
+	uint32_t check_version; /* rises with each change of the check */
+	uint8_t panic; /* percent: with fewer healthy backends among the enabled ones, health is ignored; 0: never
+			*/
+	bool passive;  /* handshakes that stop make a backend suspect */
+	uint32_t slow_start_ms;	  /* over which a backend that came up takes its full share; 0: at once */
+	struct pool *fallback;	  /* serves the VIPs while no backend of this one can; NULL: none */
+	bool panicking;		  /* health is ignored now */
+	bool in_fallback;	  /* the fallback serves the VIPs now */
 	struct backend *backends; /* the removed ones too */
 	uint32_t n_backends; /* without the removed ones */
 	uint32_t n_vips;
@@ -81,6 +102,8 @@ struct vip {
 	struct traffic traffic; /* counters.c: rw, others: ro */
 	uint32_t active_flows;  /* counters.c: rw, others: ro */
 };
+
+#define RAMP_FULL 1000
 
 enum backend_state { STATE_UP, STATE_DOWN, STATE_DRAINING, STATE_DRAINED, STATE_DISABLED };
 
@@ -115,8 +138,12 @@ struct vip *model_vip_by_id(struct model *model, uint16_t id);
  * port, else the first (whose port is 0); NULL: the pool has none. */
 struct vip *model_check_vip(struct model *model, struct pool *pool);
 enum backend_state model_backend_state(const struct backend *backend);
+/* Whether new flows could go to it: all but what checks and handshakes say of it. */
+bool model_backend_is_usable(const struct backend *backend);
 /* Whether it may get new flows now, and so is in its pool's slots. */
 bool model_backend_is_in_slots(const struct backend *backend);
+/* Its weight among the pool's others, slow start left out. */
+uint16_t model_backend_weight(const struct backend *backend);
 const char *backend_state_name(enum backend_state state);
 const char *scheduler_name(enum scheduler scheduler);
 int scheduler_from_name(const char *name); /* enum scheduler, or -EINVAL */
@@ -139,7 +166,18 @@ int model_backend_set(struct model *model, const char *pool, struct addr address
 /* In the named pool, or with NULL in every pool that has it; -ENOENT if none has. */
 int model_disable(struct model *model, const char *pool, struct addr address, struct error *error);
 int model_enable(struct model *model, const char *pool, struct addr address, struct error *error);
-int model_drain(struct model *model, const char *pool, struct addr address, struct error *error);
+
+struct drain_wish {
+	uint64_t deadline_ms; /* from now; 0: none said. Then one that was said before stays. */
+	bool force;	      /* also where nobody else takes new flows */
+};
+
+/*
+ * All that have the address, or with -EBUSY none: without force a backend that alone gets a pool's new flows is
+ * not drained.
+ */
+int model_drain(struct model *model, const char *pool, struct addr address, const struct drain_wish *wish,
+	struct error *error);
 
 /*
  * What the world says. After a restart a backend comes back with the MAC and the judgement it had, so that
@@ -149,6 +187,11 @@ void model_set_mac(struct model *model, struct backend *backend, const struct ma
 /* reached: whether frames that the forwarder sends to this port leave by it. */
 void model_set_port(struct model *model, struct backend *backend, uint16_t port, bool reached);
 void model_set_healthy(struct model *model, struct backend *backend, bool healthy);
+void model_set_suspect(struct model *model, struct backend *backend, bool suspect);
+/* Its check has succeeded since it was enabled. */
+void model_set_returned(struct model *model, struct backend *backend);
+void model_set_check_weight(struct model *model, struct backend *backend, int32_t weight); /* 0..65535, or -1 */
+void model_set_ramp(struct model *model, struct backend *backend, uint16_t permille);	   /* 1..RAMP_FULL */
 /*
  * Free removed backends that have no flows left. now_s: CLOCK_MONOTONIC when the last sweep of the flow table
  * ended. Called every second, but only while active_flows and closing_flows are fresh (a forwarder is there and

@@ -23,12 +23,24 @@ enum backend_state model_backend_state(const struct backend *backend)
 	if (backend->draining)
 		return backend->sweeps != SWEEPS_TO_COUNT || backend->active_flows || backend->closing_flows ?
 			       STATE_DRAINING : STATE_DRAINED;
-	return backend->healthy && backend->mac_known && !backend->cut_off ? STATE_UP : STATE_DOWN;
+	return backend->healthy && backend->mac_known && !backend->cut_off && !backend->returning ? STATE_UP
+												  : STATE_DOWN;
+}
+
+uint16_t model_backend_weight(const struct backend *b)
+{
+	return b->check_weight >= 0 ? (uint16_t)b->check_weight : b->weight;
+}
+
+bool model_backend_is_usable(const struct backend *b)
+{
+	return b->mac_known && !b->cut_off && model_backend_weight(b) && !b->disabled && !b->draining &&
+		!b->removed && !b->returning;
 }
 
 bool model_backend_is_in_slots(const struct backend *b)
 {
-	return b->mac_known && !b->cut_off && b->healthy && b->weight && !b->disabled && !b->draining && !b->removed;
+	return model_backend_is_usable(b) && ((b->healthy && !b->suspect) || b->pool->panicking);
 }
 
 static int compare_address(const void *key, const void *item)
@@ -55,18 +67,20 @@ struct backend *model_backend_find(struct pool *pool, struct addr address)
 struct share {
 	bool in_slots;
 	uint16_t weight;
+	uint16_t ramp;
 };
 
 static struct share share_of(const struct backend *backend)
 {
-	return (struct share){ model_backend_is_in_slots(backend), backend->weight };
+	return (struct share){ model_backend_is_in_slots(backend), model_backend_weight(backend), backend->ramp };
 }
 
 static void changed(struct model *model, struct backend *backend, struct share before)
 {
 	struct share now = share_of(backend);
 
-	if (before.in_slots != now.in_slots || (now.in_slots && before.weight != now.weight))
+	if (before.in_slots != now.in_slots ||
+		(now.in_slots && (before.weight != now.weight || before.ramp != now.ramp)))
 		backend->pool->slots_dirty = true;
 	model_tell_backend_changed(model, backend);
 	model_tell_snapshot_needed(model);
@@ -126,6 +140,8 @@ int model_backend_insert(struct model *model, struct pool *pool, struct addr add
 	backend->pool = pool;
 	backend->address = address;
 	backend->weight = weight;
+	backend->check_weight = -1;
+	backend->ramp = RAMP_FULL;
 	backend->healthy = pool->check.type == CHECK_NONE;
 	if (pinned) {
 		backend->mac = *pinned;
@@ -183,7 +199,10 @@ void model_backend_revive(struct model *model, struct backend *backend)
 	struct share before = share_of(backend);
 
 	backend->removed = false;
-	backend->disabled = backend->draining = false;
+	backend->disabled = backend->draining = backend->returning = backend->suspect = false;
+	backend->drain = (struct drain){ 0 };
+	backend->check_weight = -1;
+	backend->ramp = RAMP_FULL;
 	backend->healthy = backend->pool->check.type == CHECK_NONE;
 	backend->pool->family = address_family(backend->address);
 	backend->pool->n_backends++;
@@ -290,6 +309,46 @@ void model_set_healthy(struct model *model, struct backend *backend, bool health
 	if (backend->removed || backend->healthy == healthy)
 		return;
 	backend->healthy = healthy;
+	changed(model, backend, before);
+}
+
+void model_set_suspect(struct model *model, struct backend *backend, bool suspect)
+{
+	struct share before = share_of(backend);
+
+	if (backend->removed || backend->suspect == suspect)
+		return;
+	backend->suspect = suspect;
+	changed(model, backend, before);
+}
+
+void model_set_returned(struct model *model, struct backend *backend)
+{
+	struct share before = share_of(backend);
+
+	if (!backend->returning)
+		return;
+	backend->returning = false;
+	changed(model, backend, before);
+}
+
+void model_set_check_weight(struct model *model, struct backend *backend, int32_t weight)
+{
+	struct share before = share_of(backend);
+
+	if (backend->removed || backend->check_weight == weight)
+		return;
+	backend->check_weight = weight;
+	changed(model, backend, before);
+}
+
+void model_set_ramp(struct model *model, struct backend *backend, uint16_t permille)
+{
+	struct share before = share_of(backend);
+
+	if (backend->ramp == permille)
+		return;
+	backend->ramp = permille;
 	changed(model, backend, before);
 }
 
@@ -465,7 +524,9 @@ int model_enable(struct model *model, const char *pool, struct addr address, str
 	return set_wish(model, pool, address, WISH_ENABLE, error);
 }
 
-int model_drain(struct model *model, const char *pool, struct addr address, struct error *error)
+int model_drain(struct model *model, const char *pool, struct addr address, const struct drain_wish *wish,
+	struct error *error)
 {
+	(void)wish;
 	return set_wish(model, pool, address, WISH_DRAIN, error);
 }

@@ -99,9 +99,11 @@ enum rpc_outcome rpc_enable(struct rpc_call *call)
 
 enum rpc_outcome rpc_drain(struct rpc_call *call)
 {
+	struct drain_wish wish = { 0 };
 	struct error error;
 
 	return rpc_changed(call,
-		model_drain(call->daemon->model, rpc_get_text(call, "pool"), rpc_get(call, "address")->address, &error),
+		model_drain(call->daemon->model, rpc_get_text(call, "pool"), rpc_get(call, "address")->address,
+			&wish, &error),
 		&error);
 }

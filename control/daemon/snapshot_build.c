@@ -81,8 +81,8 @@ static int build_slots(struct snapshot_builder *builder, struct pool *pool, cons
 		return -ENOMEM;
 	for (const struct backend *b = pool->backends; b; b = b->next)
 		if (model_backend_is_in_slots(b))
-			maglev_member_init(
-				&builder->members[n++], hash_key, b->address, b->id, b->weight, MAGLEV_SLOTS);
+			maglev_member_init(&builder->members[n++], hash_key, b->address, b->id,
+				model_backend_weight(b), MAGLEV_SLOTS);
 	pool->n_slots = 0;
 	if (n) {
 		if (!pool->slots)
@@ -237,7 +237,8 @@ static __u8 backend_flags(const struct backend *b)
 	if (!b->mac_known || b->cut_off || b->disabled)
 		return flags;
 	/* Of a removed one nobody knows whether it is still there: a client that tries again goes elsewhere. */
-	return flags | BACKEND_VALID | (b->healthy && !b->removed ? BACKEND_UP : 0);
+	return flags | BACKEND_VALID |
+		((b->healthy && !b->removed) || model_backend_is_in_slots(b) ? BACKEND_UP : 0);
 }
 
 static void fill_backends(struct model *model, struct snapshot_backend *backends,
@@ -246,8 +247,11 @@ static void fill_backends(struct model *model, struct snapshot_backend *backends
 	for (const struct pool *pool = model_pools(model); pool; pool = pool->next)
 		for (const struct backend *b = pool->backends; b; b = b->next)
 			backends[b->id] = (struct snapshot_backend){ .dst = b->mac,
-				.src = inputs->port_mac[b->port], .port = b->port, .pool = pool->id,
-				.weight = b->weight, .flags = backend_flags(b) };
+				.src = inputs->port_mac[b->port],
+				.port = b->port,
+				.pool = pool->id,
+				.weight = model_backend_weight(b),
+				.flags = backend_flags(b) };
 }
 
 static void fill_header(struct snapshot_header *h, const struct layout *l, const struct snapshot_inputs *inputs,

@@ -8,6 +8,8 @@
 
 #include "unit.h"
 
+const struct drain_wish control_force = { .force = true };
+
 struct config *control_parse(const char *text)
 {
 	struct config *config;

@@ -21,6 +21,9 @@ char *control_apply(struct model *model, const char *text, bool dry_run);
 /* A pool's backend by the text of its address; NULL: none. */
 struct backend *control_backend(struct model *model, const char *pool, const char *address);
 
+/* A drain without a deadline, of the last one too. */
+extern const struct drain_wish control_force;
+
 /* All of a model's backends up, with a MAC each. */
 void control_bring_up(struct model *model);
 

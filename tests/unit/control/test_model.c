@@ -142,7 +142,8 @@ static void backend_commands(void)
 	CHECK_REFUSED(model_backend_del(m, "web", addr("10.0.0.9"), &error), ENOENT,
 		"pool \"web\" has no backend 10.0.0.9");
 	CHECK_REFUSED(model_disable(m, NULL, addr("10.0.0.9"), &error), ENOENT, "no pool has a backend 10.0.0.9");
-	CHECK_REFUSED(model_drain(m, "six", addr("10.0.0.11"), &error), ENOENT, "pool \"six\" has no backend 10.0.0.11");
+	CHECK_REFUSED(model_drain(m, "six", addr("10.0.0.11"), &control_force, &error), ENOENT,
+		"pool \"six\" has no backend 10.0.0.11");
 	CHECK_DONE(model_backend_add(m, "web", addr("10.0.0.9"), 7, &mac, &error));
 	CU_ASSERT_TRUE(control_backend(m, "web", "10.0.0.9")->mac_pinned);
 	CHECK_DONE(model_backend_set(m, "web", addr("10.0.0.9"), 0, &error));
@@ -162,7 +163,7 @@ static void states(void)
 	model_set_mac(m, b, &mac);
 	CU_ASSERT_EQUAL(model_backend_state(b), STATE_UP);
 	CU_ASSERT_TRUE(model_backend_is_in_slots(b));
-	CHECK_DONE(model_drain(m, NULL, b->address, &error));
+	CHECK_DONE(model_drain(m, NULL, b->address, &control_force, &error));
 	/* Not before a sweep that began since has counted. */
 	CU_ASSERT_EQUAL(model_backend_state(b), STATE_DRAINING);
 	model_reap(m, 100);
@@ -177,7 +178,7 @@ static void states(void)
 	model_reap(m, 103);
 	CU_ASSERT_EQUAL(model_backend_state(b), STATE_DRAINED);
 	CHECK_DONE(model_enable(m, NULL, b->address, &error));
-	CHECK_DONE(model_drain(m, NULL, b->address, &error));
+	CHECK_DONE(model_drain(m, NULL, b->address, &control_force, &error));
 	CU_ASSERT_EQUAL(model_backend_state(b), STATE_DRAINING);
 	b->active_flows = 1;
 	model_reap(m, 104);
@@ -211,7 +212,7 @@ static void slots_get_dirty(void)
 	CU_ASSERT_TRUE(web->slots_dirty);
 	web->slots_dirty = false;
 	CHECK_DONE(model_backend_set(m, "web", b->address, 60, &error));
-	CHECK_DONE(model_drain(m, NULL, b->address, &error));
+	CHECK_DONE(model_drain(m, NULL, b->address, &control_force, &error));
 	CU_ASSERT_FALSE(web->slots_dirty);
 	CHECK_DONE(model_backend_del(m, "web", b->address, &error));
 	CU_ASSERT_FALSE(web->slots_dirty);
@@ -297,7 +298,7 @@ static void reload_is_a_least_change(void)
 	char *said;
 	uint64_t generation;
 
-	CHECK_DONE(model_drain(m, NULL, addr("10.0.0.12"), &error));
+	CHECK_DONE(model_drain(m, NULL, addr("10.0.0.12"), &control_force, &error));
 	CHECK_DONE(model_disable(m, NULL, addr("10.0.0.11"), &error));
 	b->active_flows = 5;
 	control_backend(m, "six", "2001:db8:a::1")->active_flows = 2;

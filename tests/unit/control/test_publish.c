@@ -718,7 +718,7 @@ static void drained_is_what_is_known_to_be(void)
 	dataplane_start();
 	RUN_UNTIL(acknowledgements == 1);
 	b = control_backend(model, "web", "10.0.0.11");
-	CU_ASSERT_EQUAL(model_drain(model, NULL, b->address, &error), 0);
+	CU_ASSERT_EQUAL(model_drain(model, NULL, b->address, &control_force, &error), 0);
 	model_reap(model, 1);
 	model_reap(model, 2);
 	CU_ASSERT_EQUAL(model_backend_state(b), STATE_DRAINED);

@@ -126,7 +126,7 @@ static void what_is_in_it(void)
 	control_bring_up(m);
 	model_set_healthy(m, control_backend(m, "web", "10.0.0.13"), false);
 	CU_ASSERT_EQUAL(model_disable(m, NULL, unit_addr("10.0.0.14"), &error), 0);
-	CU_ASSERT_EQUAL(model_drain(m, NULL, unit_addr("10.0.0.15"), &error), 0);
+	CU_ASSERT_EQUAL(model_drain(m, NULL, unit_addr("10.0.0.15"), &control_force, &error), 0);
 	model_set_mac(m, control_backend(m, "web", "10.0.0.16"), NULL);
 	build(builder, m, &block);
 	h = block.data;

@@ -127,7 +127,7 @@ static void commands_survive_a_restart(void)
 	CU_ASSERT_EQUAL(model_backend_add(d.model, "web", unit_addr("10.0.0.13"), 7, NULL, &error), 0);
 	CU_ASSERT_EQUAL(model_vip_add(d.model, unit_addr("192.0.2.81"), IPPROTO_UDP, 53, "web", &error), 0);
 	CU_ASSERT_EQUAL(model_disable(d.model, NULL, unit_addr("10.0.0.12"), &error), 0);
-	CU_ASSERT_EQUAL(model_drain(d.model, NULL, unit_addr("10.0.0.13"), &error), 0);
+	CU_ASSERT_EQUAL(model_drain(d.model, NULL, unit_addr("10.0.0.13"), &control_force, &error), 0);
 	b = control_backend(d.model, "web", "10.0.0.11");
 	model_set_mac(d.model, b, &mac);
 	model_set_healthy(d.model, b, true);
@@ -229,7 +229,7 @@ static void a_changed_file_wins_but_for_drains(void)
 	start(&d, WEB);
 	CU_ASSERT_EQUAL(model_backend_add(d.model, "web", unit_addr("10.0.0.13"), 7, NULL, &error), 0);
 	CU_ASSERT_EQUAL(model_backend_set(d.model, "web", unit_addr("10.0.0.12"), 5, &error), 0);
-	CU_ASSERT_EQUAL(model_drain(d.model, NULL, unit_addr("10.0.0.12"), &error), 0);
+	CU_ASSERT_EQUAL(model_drain(d.model, NULL, unit_addr("10.0.0.12"), &control_force, &error), 0);
 	id = control_backend(d.model, "web", "10.0.0.12")->id;
 	save(&d);
 	stop(&d);
