@@ -242,6 +242,7 @@ show_what_there_is() {
 		echo "--- lb: links, neighbours, rules"
 		ip -n "${prefix}lb" -s -br link
 		! is_xdp || on lb ethtool -S eth0 | grep -v ': 0$'
+		echo "packets put on the cable: $(on_cable), of them before shunt was there: $unseen; lost there: $(lost_on_cable)"
 		ip -n "${prefix}lb" neigh
 		ip -n "${prefix}lb" rule | grep -v 'from all lookup [ldm]'
 		echo "--- router: neighbours"
