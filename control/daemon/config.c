@@ -140,6 +140,7 @@ static int read_value(config_setting_t *from, struct value *value)
 		break;
 	case CONFIG_TYPE_BOOL:
 		value->kind = VALUE_BOOL;
+		value->truth = config_setting_get_bool(from);
 		break;
 	case CONFIG_TYPE_STRING:
 		value->kind = VALUE_TEXT;
@@ -260,6 +261,25 @@ static void show(char *text, const char *shown, const char *name)
 	snprintf(text, SHOWN_MAX, "%.80s%s%.64s", shown, *shown ? "." : "", name);
 }
 
+/* That what is in a check is of its type, which is known by now. */
+static int check_belongings(struct reader *r, config_setting_t *group, const char *prefix, const char *shown,
+	const struct config_pool *pool)
+{
+	char name[SHOWN_MAX];
+
+	for (int i = 0; i < config_setting_length(group); i++) {
+		config_setting_t *from = config_setting_get_elem(group, (unsigned int)i);
+		const struct setting *setting = settings_find(prefix, config_setting_name(from));
+		int err = settings_belong(setting, pool->check.type, r->error);
+
+		if (!err)
+			continue;
+		show(name, shown, config_setting_name(from));
+		return place(r, from, name, err);
+	}
+	return 0;
+}
+
 /* prefix: in the table; shown: in messages, where lists have an index. */
 static int read_group(struct reader *r, config_setting_t *group, const char *prefix, const char *shown, void *base)
 {
@@ -291,7 +311,7 @@ static int read_group(struct reader *r, config_setting_t *group, const char *pre
 			return place(r, group, name, -EINVAL);
 		}
 	}
-	return 0;
+	return strcmp(prefix, "pools.check") ? 0 : check_belongings(r, group, prefix, shown, base);
 }
 
 /* FNV-1a, 64 bits: the digest need only tell one file from the next. */
@@ -513,8 +533,10 @@ void config_free(struct config *config)
 {
 	if (!config)
 		return;
-	for (size_t i = 0; i < config->n_pools; i++)
+	for (size_t i = 0; i < config->n_pools; i++) {
 		free(config->pools[i].backends);
+		settings_free("pools", &config->pools[i]);
+	}
 	free(config->pools);
 	free(config->vips);
 	for (size_t i = 0; i < config->files.n; i++)

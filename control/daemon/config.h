@@ -11,33 +11,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "check.h"
 #include "snapshot.h"
 
 #define NAME_MAX_LEN 63 /* of a pool: letters, digits, . _ - */
-
-enum check_type { CHECK_NONE, CHECK_TCP };
-enum check_via { CHECK_VIA_VIP, CHECK_VIA_BACKEND };
 
 /* Most pools and backends of all pools together: the old and the new set of pools fit the ids side by side. */
 #define CONFIG_MAX_POOLS 32767
 #define CONFIG_MAX_VIPS SNAPSHOT_MAX_IDS
 #define CONFIG_MAX_BACKENDS SNAPSHOT_MAX_IDS
-
-struct strings {
-	char **item;
-	size_t n;
-};
-
-struct check {
-	bool given; /* false: nobody said; then tcp, or none where no VIP of the pool is one of TCP and one port */
-	enum check_type type;
-	enum check_via via;
-	uint16_t port; /* host order; 0: the VIP's port */
-	uint32_t interval_ms;
-	uint32_t timeout_ms;
-	uint32_t rise;
-	uint32_t fall;
-};
 
 struct config_backend {
 	struct addr address;
@@ -51,6 +33,11 @@ struct config_backend {
 struct config_pool {
 	char name[NAME_MAX_LEN + 1];
 	enum scheduler scheduler;
+	uint32_t panic; /* percent of the enabled backends; with fewer of them healthy health is ignored; 0: never
+			 */
+	char fallback[NAME_MAX_LEN + 1]; /* the pool that serves while this one has nobody; "": none */
+	uint32_t slow_start_ms;		 /* over which a backend that came up gets its share; 0: at once */
+	bool passive;			 /* handshakes that fail make a backend suspect */
 	struct check check;
 	struct config_backend *backends;
 	size_t n_backends;
@@ -90,6 +77,8 @@ struct config {
 	char *control_group;
 	char *control_http; /* "": none */
 	char *control_state;
+	char *control_hook;	/* NULL: none */
+	uint32_t check_changes; /* a second, of backends' states, that checks may make; 0: any number */
 	bool hash_key_given;
 	uint64_t hash_key[2];
 	uint64_t flow_capacity;
@@ -125,11 +114,12 @@ void config_free(struct config *config);
 
 /*
  * A check as a JSON object with the settings of shunt.conf ({"type":"tcp","interval":"2s"}); NULL, JSON null
- * and what it leaves out mean the defaults. 0, or -EINVAL and a line such as "check.rise: must be ...".
+ * and what it leaves out mean the defaults. 0 and *check, to be freed with check_free(); or -EINVAL and a line
+ * such as "check.rise: must be ...", or -ENOMEM.
  */
 int config_check_from_json(const json_t *object, struct check *check, struct error *error);
-/* The defaults: what a pool without "check" has. */
-void config_check_default(struct check *check);
+/* The defaults: what a pool without "check" has. 0 and *check, to be freed with check_free(); or -ENOMEM. */
+int config_check_default(struct check *check);
 /* For people: "tcp via vip, every 1s, timeout 500ms, rise 2, fall 3" into text[CONFIG_CHECK_TEXT], returned. */
 #define CONFIG_CHECK_TEXT 128
 const char *config_check_print(const struct check *check, char *text);

@@ -25,7 +25,8 @@
 struct probe {
 	struct health *health;
 	struct backend *backend;
-	struct check check; /* as it was when the probe was set up */
+	struct check check; /* as it was when the probe was set up; not the strings */
+	uint32_t check_version;
 	struct event *timer;
 	struct event *io;
 	int fd; /* -1: none under way */
@@ -336,6 +337,10 @@ static void on_timer(evutil_socket_t unused, short what, void *context)
 		finish_unmade(probe, why);
 		return;
 	}
+	if (probe->check.type != CHECK_TCP) {
+		finish_unmade(probe, "checks of this type are not made yet");
+		return;
+	}
 	fd = begin_connection(probe, address, port);
 	if (fd < 0) {
 		if (is_ours(-fd))
@@ -363,6 +368,7 @@ static void set_up(struct probe *probe)
 	close_connection(probe);
 	set_unmade(probe, false);
 	probe->check = backend->pool->check;
+	probe->check_version = backend->pool->check_version;
 	probe->in_use = backend->pool->n_vips > 0;
 	probe->successes = probe->failures = 0;
 	probe->suspected = false;
@@ -454,7 +460,7 @@ static void on_backend_removed(void *context, struct backend *backend)
 /* Whether the check goes on as it is although something about its pool has changed. */
 static bool goes_on(const struct probe *probe, const struct pool *pool)
 {
-	return memcmp(&probe->check, &pool->check, sizeof(probe->check)) == 0 && probe->in_use == (pool->n_vips > 0);
+	return probe->check_version == pool->check_version && probe->in_use == (pool->n_vips > 0);
 }
 
 static void on_pool_changed(void *context, struct pool *pool)

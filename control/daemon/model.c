@@ -17,6 +17,15 @@ struct model *model_new(void)
 	return calloc(1, sizeof(struct model));
 }
 
+/* Without its backends. */
+static void free_pool(struct pool *pool)
+{
+	sorted_free(&pool->sorted);
+	check_free(&pool->check);
+	free(pool->slots);
+	free(pool);
+}
+
 void model_free(struct model *model)
 {
 	if (!model)
@@ -31,9 +40,7 @@ void model_free(struct model *model)
 			after = b->next;
 			free(b);
 		}
-		sorted_free(&pool->sorted);
-		free(pool->slots);
-		free(pool);
+		free_pool(pool);
 	}
 	sorted_free(&model->pools);
 	sorted_free(&model->vips);
@@ -166,15 +173,6 @@ int scheduler_from_name(const char *name)
 	return -EINVAL;
 }
 
-bool model_check_equal(const struct check *a, const struct check *b)
-{
-	/* The type of a check nobody gave follows from the VIPs. */
-	if (a->given != b->given || (a->given && a->type != b->type))
-		return false;
-	return a->via == b->via && a->port == b->port && a->interval_ms == b->interval_ms &&
-	       a->timeout_ms == b->timeout_ms && a->rise == b->rise && a->fall == b->fall;
-}
-
 int model_no_pool(struct model *model, const char *name, struct error *error)
 {
 	struct suggestion nearest = { .word = name };
@@ -227,20 +225,31 @@ static int put_in(struct model *model, struct pool *pool)
 	return 0;
 }
 
-int model_pool_insert(struct model *model, const char *name, enum scheduler scheduler, const struct check *check,
-	int id, struct pool **out, struct error *error)
+/* What needs no more than to be known. */
+static void set_policy(struct pool *pool, const struct config_pool *wanted)
+{
+	pool->panic = wanted->panic;
+	pool->slow_start_ms = wanted->slow_start_ms;
+	pool->passive = wanted->passive;
+}
+
+int model_pool_insert(
+	struct model *model, const struct config_pool *wanted, int id, struct pool **out, struct error *error)
 {
 	struct pool *pool = calloc(1, sizeof(*pool));
 	int err;
 
 	if (!pool)
 		return error_set(error, ENOMEM, "out of memory");
-	snprintf(pool->name, sizeof(pool->name), "%s", name);
+	snprintf(pool->name, sizeof(pool->name), "%s", wanted->name);
 	pool->family = AF_UNSPEC;
-	pool->scheduler = scheduler;
-	pool->check = *check;
-	pool->passive = true;
-	if (!check->given)
+	pool->scheduler = wanted->scheduler;
+	set_policy(pool, wanted);
+	if (check_copy(&pool->check, &wanted->check)) {
+		err = error_set(error, ENOMEM, "out of memory");
+		goto free_pool;
+	}
+	if (!wanted->check.given)
 		pool->check.type = CHECK_TCP;
 	pool->slots_dirty = true;
 	err = id == MODEL_ANY_ID ? model_ids_take(&model->pool_ids, pool) :
@@ -248,7 +257,7 @@ int model_pool_insert(struct model *model, const char *name, enum scheduler sche
 	if (err == -ENOSPC)
 		error_set(error, ENOSPC, "there are %d pools already, as many as can be", SNAPSHOT_MAX_IDS);
 	else if (err < 0)
-		error_set(error, -err, "id %d of pool \"%s\" is another's, or none", id, name);
+		error_set(error, -err, "id %d of pool \"%s\" is another's, or none", id, wanted->name);
 	if (err < 0)
 		goto free_pool;
 	pool->id = (uint16_t)(id == MODEL_ANY_ID ? err : id);
@@ -265,7 +274,7 @@ int model_pool_insert(struct model *model, const char *name, enum scheduler sche
 release:
 	model_ids_release(&model->pool_ids, pool->id);
 free_pool:
-	free(pool);
+	free_pool(pool);
 	return err;
 }
 
@@ -283,9 +292,7 @@ void model_pool_remove(struct model *model, struct pool *pool)
 	model_backend_free_all(model, pool);
 	take_out(model, pool);
 	model_ids_release(&model->pool_ids, pool->id);
-	sorted_free(&pool->sorted);
-	free(pool->slots);
-	free(pool);
+	free_pool(pool);
 	model_tell_snapshot_needed(model);
 }
 
@@ -296,8 +303,12 @@ void model_pool_settle(struct model *model, struct pool *pool)
 		return;
 	}
 	pool->unsettled = false;
-	if (!pool->check.given)
-		pool->check.type = pool->n_vips && !pool->n_tcp_vips ? CHECK_NONE : CHECK_TCP;
+	if (!pool->check.given) {
+		enum check_type type = pool->n_vips && !pool->n_tcp_vips ? CHECK_NONE : CHECK_TCP;
+
+		pool->check_version += type != pool->check.type;
+		pool->check.type = type;
+	}
 	model_tell_pool_changed(model, pool);
 	/* Backends of a pool without a check are up, whatever the last one said. */
 	if (pool->check.type != CHECK_NONE)
@@ -314,17 +325,25 @@ void model_settle_all(struct model *model)
 			model_pool_settle(model, pool);
 }
 
-void model_pool_set(struct model *model, struct pool *pool, enum scheduler scheduler, const struct check *check)
+int model_pool_set(struct model *model, struct pool *pool, const struct config_pool *wanted)
 {
-	if (pool->scheduler != scheduler) {
+	struct check check;
+
+	if (pool->scheduler != wanted->scheduler) {
 		pool->slots_dirty = true;
-		pool->scheduler = scheduler;
+		pool->scheduler = wanted->scheduler;
 		model_tell_snapshot_needed(model);
 	}
-	if (!model_check_equal(&pool->check, check)) {
-		pool->check = *check;
-		model_pool_settle(model, pool);
-	}
+	set_policy(pool, wanted);
+	if (check_equal(&pool->check, &wanted->check))
+		return 0;
+	if (check_copy(&check, &wanted->check))
+		return -ENOMEM;
+	check_free(&pool->check);
+	pool->check = check;
+	pool->check_version++;
+	model_pool_settle(model, pool);
+	return 0;
 }
 
 static int check_name(const char *name, struct error *error)
@@ -342,20 +361,19 @@ bool model_name_is_good(const char *name)
 	return !check_name(name, &error);
 }
 
-int model_pool_add(struct model *model, const char *name, enum scheduler scheduler, const struct check *check,
-	struct error *error)
+int model_pool_add(struct model *model, const struct config_pool *wanted, struct error *error)
 {
 	struct pool *pool;
-	int err = check_name(name, error);
+	int err = check_name(wanted->name, error);
 
 	if (err)
 		return err;
-	if (model_pool_find(model, name))
-		return error_set(error, EEXIST, "pool \"%s\" is there already", name);
+	if (model_pool_find(model, wanted->name))
+		return error_set(error, EEXIST, "pool \"%s\" is there already", wanted->name);
 	if (model->pools.n >= CONFIG_MAX_POOLS)
 		return error_set(
 			error, ENOSPC, "there are %d pools already, as many as can be", CONFIG_MAX_POOLS);
-	err = model_pool_insert(model, name, scheduler, check, MODEL_ANY_ID, &pool, error);
+	err = model_pool_insert(model, wanted, MODEL_ANY_ID, &pool, error);
 	if (!err)
 		model->generation++;
 	return err;

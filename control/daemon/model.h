@@ -72,8 +72,7 @@ struct pool {
 	enum scheduler scheduler;
 	struct check check;
 	uint32_t check_version; /* rises with each change of the check */
-	uint8_t panic; /* percent: with fewer healthy backends among the enabled ones, health is ignored; 0: never
-			*/
+	uint32_t panic; /* percent of the enabled backends; with fewer of them healthy health is ignored; 0: never */
 	bool passive;  /* handshakes that stop make a backend suspect */
 	uint32_t slow_start_ms;	  /* over which a backend that came up takes its full share; 0: at once */
 	struct pool *fallback;	  /* serves the VIPs while no backend of this one can; NULL: none */
@@ -155,8 +154,8 @@ int scheduler_from_name(const char *name); /* enum scheduler, or -EINVAL */
 int model_vip_add(struct model *model, struct addr address, uint8_t protocol, uint16_t port, const char *pool,
 	struct error *error);
 int model_vip_del(struct model *model, struct addr address, uint8_t protocol, uint16_t port, struct error *error);
-int model_pool_add(struct model *model, const char *name, enum scheduler scheduler, const struct check *check,
-	struct error *error);
+/* wanted: all but backends, file and line. */
+int model_pool_add(struct model *model, const struct config_pool *wanted, struct error *error);
 int model_pool_del(struct model *model, const char *name, struct error *error); /* -EBUSY while a VIP uses it */
 int model_backend_add(struct model *model, const char *pool, struct addr address, uint16_t weight,
 	const struct mac *pinned, struct error *error);

@@ -277,12 +277,12 @@ static void change_pool(struct apply *a, struct pool *pool, const struct config_
 	if (pool->scheduler != to->scheduler)
 		say(a, "pool %s scheduler %s, was %s", to->name, scheduler_name(to->scheduler),
 			scheduler_name(pool->scheduler));
-	if (!model_check_equal(&pool->check, &to->check))
+	if (!check_equal(&pool->check, &to->check))
 		say(a, "pool %s check %s%s, was %s%s", to->name, config_check_print(&to->check, is),
 			to->check.given ? "" : " (by default)", config_check_print(&pool->check, was),
 			pool->check.given ? "" : " (by default)");
-	if (!a->dry_run)
-		model_pool_set(a->model, pool, to->scheduler, &to->check);
+	if (!a->dry_run && model_pool_set(a->model, pool, to))
+		a->err = -ENOMEM;
 }
 
 static void make_pool(struct apply *a, const struct config_pool *to)
@@ -291,8 +291,7 @@ static void make_pool(struct apply *a, const struct config_pool *to)
 
 	say(a, "pool %s added", to->name);
 	if (!a->dry_run) {
-		int err = model_pool_insert(a->model, to->name, to->scheduler, &to->check, MODEL_ANY_ID, &pool,
-			&a->error);
+		int err = model_pool_insert(a->model, to, MODEL_ANY_ID, &pool, &a->error);
 
 		if (err) {
 			a->err = err;

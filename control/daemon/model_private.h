@@ -30,8 +30,9 @@ struct model {
 #define MODEL_ANY_ID (-1)
 
 /* An id: MODEL_ANY_ID for the next free one. 0 and *out; or -ENOMEM, -ENOSPC, -EEXIST and a line in *error. */
-int model_pool_insert(struct model *model, const char *name, enum scheduler scheduler, const struct check *check,
-	int id, struct pool **out, struct error *error);
+/* wanted: all but fallback, backends, file and line. */
+int model_pool_insert(
+	struct model *model, const struct config_pool *wanted, int id, struct pool **out, struct error *error);
 int model_vip_insert(struct model *model, const struct vip_spec *spec, struct pool *pool, int id, struct vip **out,
 	struct error *error);
 /* Where all ids are taken, the removed backend that was found first makes room: its flows move. */
@@ -49,7 +50,8 @@ void model_backend_free(struct model *model, struct backend *backend);
 void model_backend_free_all(struct model *model, struct pool *pool);
 
 void model_vip_move(struct model *model, struct vip *vip, struct pool *pool);
-void model_pool_set(struct model *model, struct pool *pool, enum scheduler scheduler, const struct check *check);
+/* What model_pool_insert() takes, all but the name. 0, or -ENOMEM with some of it done. */
+int model_pool_set(struct model *model, struct pool *pool, const struct config_pool *wanted);
 /* Its VIPs have changed: the type of a check nobody gave follows them. Tells pool_changed. */
 void model_pool_settle(struct model *model, struct pool *pool);
 void model_settle_all(struct model *model); /* ends settle_later */
@@ -64,7 +66,6 @@ struct vip *model_vip_find_address(struct model *model, struct addr address);
 
 /* Whether a pool may be called so. */
 bool model_name_is_good(const char *name);
-bool model_check_equal(const struct check *a, const struct check *b);
 /* "there is no pool "x" (did you mean "y"?)"; returns -ENOENT. */
 int model_no_pool(struct model *model, const char *name, struct error *error);
 /* Whether an address may join the pool: 0, or -EINVAL and why not. */

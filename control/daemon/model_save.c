@@ -7,14 +7,21 @@
 #include "model_private.h"
 #include "settings.h"
 
-/* "name = value;" if it differs from the default; settings without which there is no group are always there. */
-static void print_setting(FILE *file, const struct setting *setting, const void *base, const char *before)
+/* "name = value;" if it has one. */
+static void print_value(FILE *file, const struct setting *setting, const void *base, const char *before)
 {
-	if (settings_is_default(setting, base))
+	if (!settings_has_value(setting, base))
 		return;
 	fprintf(file, "%s%s = ", before, settings_word(setting));
 	settings_print(setting, base, file);
 	fputc(';', file);
+}
+
+/* The same if it differs from the default; settings without which there is no group are always there. */
+static void print_setting(FILE *file, const struct setting *setting, const void *base, const char *before)
+{
+	if (!settings_is_default(setting, base))
+		print_value(file, setting, base, before);
 }
 
 static bool has_any(const struct setting *group, const struct config *config)
@@ -66,17 +73,16 @@ static void print_settings(FILE *file, const struct config *config)
 	}
 }
 
+/* All that its type has: what a default is may change. */
 static void print_check(FILE *file, const struct check *check)
 {
-	struct config_pool pool = { .check = *check };
+	const struct config_pool pool = { .check = *check };
+	struct error error;
 
 	fputs("    check: {", file);
 	for (const struct setting *s = settings; s->path; s++)
-		if (settings_is_in(s, "pools.check") && s->type != SETTING_LATER) {
-			fprintf(file, " %s = ", settings_word(s));
-			settings_print(s, &pool, file);
-			fputc(';', file);
-		}
+		if (settings_is_in(s, "pools.check") && !settings_belong(s, check->type, &error))
+			print_value(file, s, &pool, " ");
 	fputs(" };\n", file);
 }
 

@@ -181,18 +181,20 @@ static uint32_t check_number(const json_t *object, const char *name, const char 
 	return (uint32_t)value;
 }
 
-static struct check restore_check(const json_t *object, bool *fault)
+/* *check: to be freed. 0 or -ENOMEM. */
+static int restore_check(const json_t *object, struct check *check, bool *fault)
 {
-	return (struct check){
-		.given = flag(object, "given", fault),
-		.type = (enum check_type)number(object, "type", CHECK_TCP, fault),
-		.via = (enum check_via)number(object, "via", CHECK_VIA_BACKEND, fault),
-		.port = (uint16_t)number(object, "port", UINT16_MAX, fault),
-		.interval_ms = check_number(object, "interval_ms", "interval", fault),
-		.timeout_ms = check_number(object, "timeout_ms", "timeout", fault),
-		.rise = check_number(object, "rise", "rise", fault),
-		.fall = check_number(object, "fall", "fall", fault),
-	};
+	if (config_check_default(check))
+		return -ENOMEM;
+	check->given = flag(object, "given", fault);
+	check->type = (enum check_type)number(object, "type", CHECK_TYPES - 1, fault);
+	check->via = (enum check_via)number(object, "via", CHECK_VIA_BACKEND, fault);
+	check->port = (uint16_t)number(object, "port", UINT16_MAX, fault);
+	check->interval_ms = check_number(object, "interval_ms", "interval", fault);
+	check->timeout_ms = check_number(object, "timeout_ms", "timeout", fault);
+	check->rise = check_number(object, "rise", "rise", fault);
+	check->fall = check_number(object, "fall", "fall", fault);
+	return 0;
 }
 
 static int broken(struct error *error, const char *what, const char *name)
@@ -245,18 +247,24 @@ static int restore_pool(struct model *model, const json_t *from, struct error *e
 	const char *name = string(from, "name", &fault);
 	int err, id = (int)number(from, "id", SNAPSHOT_MAX_IDS - 1, &fault);
 	int scheduler = scheduler_from_name(string(from, "scheduler", &fault));
-	struct check check = restore_check(json_object_get(from, "check"), &fault);
+	struct config_pool wanted = { .scheduler = (enum scheduler)scheduler, .passive = true };
 	const json_t *backends = json_object_get(from, "backends"), *backend;
 	struct pool *pool;
 	size_t i;
 
+	if (restore_check(json_object_get(from, "check"), &wanted.check, &fault))
+		return error_set(error, ENOMEM, "out of memory");
 	if (fault || scheduler < 0 || !json_is_array(backends) || !model_name_is_good(name) ||
-		model_pool_find(model, name))
+		model_pool_find(model, name)) {
+		check_free(&wanted.check);
 		return broken(error, "pool", name);
-	err = model_pool_insert(model, name, (enum scheduler)scheduler, &check, id, &pool, error);
+	}
+	snprintf(wanted.name, sizeof(wanted.name), "%s", name);
+	err = model_pool_insert(model, &wanted, id, &pool, error);
 	/* With the type it had; its VIPs settle it again. */
 	if (!err)
-		pool->check.type = check.type;
+		pool->check.type = wanted.check.type;
+	check_free(&wanted.check);
 	json_array_foreach(backends, i, backend)
 		if (!err)
 			err = restore_backend(model, pool, backend, error);

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "rpc_method.h"
+#include "settings.h"
 
 #define DEFAULT_WEIGHT 100
 
@@ -30,15 +31,19 @@ enum rpc_outcome rpc_pool_add(struct rpc_call *call)
 {
 	const char *scheduler = rpc_get_text(call, "scheduler");
 	const struct rpc_value *check_json = rpc_get(call, "check");
-	int number = scheduler ? scheduler_from_name(scheduler) : SCHEDULER_MAGLEV;
+	const struct value name = { .kind = VALUE_TEXT, .text = rpc_get_text(call, "pool") };
+	struct config_pool wanted = { .passive = true };
 	struct error error;
-	struct check check;
+	int err = settings_store(settings_find("pools", "name"), &name, &wanted, &error);
 
-	if (config_check_from_json(check_json->given ? check_json->object : NULL, &check, &error) < 0)
-		return rpc_fail(call, RPC_INVALID_PARAMS, -EINVAL, "%s", error.text);
-	return rpc_changed(call,
-		model_pool_add(call->daemon->model, rpc_get_text(call, "pool"), (enum scheduler)number, &check, &error),
-		&error);
+	if (!err)
+		err = config_check_from_json(check_json->given ? check_json->object : NULL, &wanted.check, &error);
+	if (err)
+		return rpc_fail(call, RPC_INVALID_PARAMS, err, "%s", error.text);
+	wanted.scheduler = scheduler ? (enum scheduler)scheduler_from_name(scheduler) : SCHEDULER_MAGLEV;
+	err = model_pool_add(call->daemon->model, &wanted, &error);
+	check_free(&wanted.check);
+	return rpc_changed(call, err, &error);
 }
 
 enum rpc_outcome rpc_pool_del(struct rpc_call *call)

@@ -12,6 +12,8 @@
 #define GIVEN(type, field) .has_given = true, .given = offsetof(struct type, field)
 #define LIST_OF(type, list, counter, element) \
 	IN(type, list), .count = offsetof(struct type, counter), .element_size = sizeof(struct element)
+#define OF(type) (1u << CHECK_##type)
+#define OF_WEB (OF(HTTP) | OF(HTTPS))
 #define TIMEOUT(state)                                                                           \
 	.type = SETTING_DURATION, .min = FLOW_TICK_S * 1000, .max = FLOW_TIMEOUT_MAX_S * 1000LL, \
 	.seconds = true, IN(config, timeout_s[state])
@@ -21,21 +23,23 @@ static const char *const idles[] = { "poll", "sleep", NULL };
 static const char *const modes[] = { "auto", "native", "generic", NULL };
 static const char *const schedulers[] = { "maglev", "source-hash", "round-robin", "least-flows", NULL };
 static const char *const check_types[] = { "none", "tcp", "http", "https", "udp", "dns", "ping", "exec", NULL };
-static const char *const later_check_types[] = { "http", "https", "udp", "dns", "ping", "exec", NULL };
+static const char *const check_records[] = { "A", "AAAA", "NS", "SOA", "TXT", "SRV", "MX", "PTR", "ANY", NULL };
 static const char *const vias[] = { "vip", "backend", NULL };
 
 const struct setting settings[] = {
 	{ "path", SETTING_CHOICE, "auto",
-		"which forwarder carries the traffic; auto: dpdk where dpdk.port is given, else xdp; where both dpdk.port and "
+		"which forwarder carries the traffic; auto: dpdk where dpdk.port is given, else xdp; where both "
+		"dpdk.port and "
 		"interface are, dpdk if shunt-dataplane answers within five seconds of shuntd's start, else xdp",
-		.choices = paths, .noun = "path", .applies = APPLIES_AT_RESTART, IN(config, path) },
+		.choices = paths, .applies = APPLIES_AT_RESTART, IN(config, path) },
 	{ "interface", SETTING_INTERFACE, NULL,
 		"the NIC of the XDP path, with the host's own address; unused on the DPDK path", .min = 1,
 		.applies = APPLIES_AT_RESTART, IN(config, interface) },
 
 	{ "dpdk", SETTING_GROUP, NULL, "the DPDK path; shunt-dataplane reads this group and no other" },
 	{ "dpdk.port", SETTING_TEXT, NULL,
-		"a PCI address, a DPDK virtual device such as \"net_tap0,iface=wire0\", or \"af_xdp:\" and the name of "
+		"a PCI address, a DPDK virtual device such as \"net_tap0,iface=wire0\", or \"af_xdp:\" and the "
+		"name of "
 		"interface: sockets above the XDP program, which forwards alone while shunt-dataplane is away",
 		.min = 1, .max = 255, .applies = APPLIES_AT_DATAPLANE_RESTART, IN(config, dpdk_port) },
 	{ "dpdk.cores", SETTING_CORES, NULL, "CPUs that forward, one worker each; to be given with dpdk.port",
@@ -50,7 +54,7 @@ const struct setting settings[] = {
 		.max = 255, .applies = APPLIES_AT_DATAPLANE_RESTART, IN(config, dpdk_run_dir) },
 	{ "dpdk.idle", SETTING_CHOICE, "poll",
 		"what a worker without packets does; sleep: naps of some 50 us, for laptops and tests",
-		.choices = idles, .noun = "idle", .applies = APPLIES_AT_DATAPLANE_RESTART, IN(config, dpdk_idle) },
+		.choices = idles, .applies = APPLIES_AT_DATAPLANE_RESTART, IN(config, dpdk_idle) },
 
 	{ "dpdk.mbufs", SETTING_NUMBER, NULL, "packet buffers for receiving; not given: by the number of workers",
 		.min = 1024, .max = 64 << 20, .applies = APPLIES_AT_DATAPLANE_RESTART, IN(config, dpdk_mbufs),
@@ -60,9 +64,10 @@ const struct setting settings[] = {
 
 	{ "xdp", SETTING_GROUP, NULL, "the XDP path" },
 	{ "xdp.mode", SETTING_CHOICE, "auto",
-		"native: in the driver; generic: after it, at a fraction of the speed; auto: native, and generic where the "
+		"native: in the driver; generic: after it, at a fraction of the speed; auto: native, and generic "
+		"where the "
 		"driver can't",
-		.choices = modes, .noun = "mode", .applies = APPLIES_AT_RESTART, IN(config, xdp_mode) },
+		.choices = modes, .applies = APPLIES_AT_RESTART, IN(config, xdp_mode) },
 	{ "xdp.pin", SETTING_PATH, "/sys/fs/bpf/shunt",
 		"folder on a BPF file system in which program and tables outlive shuntd", .max = 255,
 		.applies = APPLIES_AT_BOTH_RESTARTS, IN(config, xdp_pin) },
@@ -94,33 +99,123 @@ const struct setting settings[] = {
 		IN(config, control_http) },
 	{ "control.state", SETTING_PATH, "/var/lib/shunt", "folder of what must outlive shuntd", .max = 255,
 		.applies = APPLIES_AT_RESTART, IN(config, control_state) },
+	{ "control.hook", SETTING_PATH, NULL,
+		"a command that is run at each event, with kind, pool, address and text as arguments", .max = 255,
+		IN(config, control_hook) },
+	{ "control.check_changes", SETTING_NUMBER, "100",
+		"backends that checks may bring up or take down in a second, the others wait; 0: any number",
+		.max = 100000, IN(config, check_changes) },
 
 	{ "pools", SETTING_LIST, NULL, "sets of backends", .max = CONFIG_MAX_POOLS,
 		LIST_OF(config, pools, n_pools, config_pool) },
 	{ "pools.name", SETTING_NAME, NULL, "what VIPs and commands call it", .required = true,
 		IN(config_pool, name) },
 	{ "pools.scheduler", SETTING_CHOICE, "maglev", "how a new flow gets its backend", .choices = schedulers,
-		.noun = "scheduler", IN(config_pool, scheduler) },
+		IN(config_pool, scheduler) },
+	{ "pools.panic", SETTING_NUMBER, "0",
+		"percent: with fewer of its enabled backends healthy all of them are used, healthy or not; 0: "
+		"never",
+		.max = 100, IN(config_pool, panic) },
+	{ "pools.fallback", SETTING_NAME, NULL,
+		"the pool, of the same family, that serves the VIPs while no backend of this one can; its own "
+		"fallback is not "
+		"followed",
+		IN(config_pool, fallback) },
+	{ "pools.slow_start", SETTING_DURATION, "0s",
+		"the time over which a backend that came up gets to its full share of new flows", .max = 3600000,
+		IN(config_pool, slow_start_ms) },
+	{ "pools.passive", SETTING_BOOL, "true",
+		"whether a backend is suspect, checked at once and left alone meanwhile, when handshakes of "
+		"clients with it fail "
+		"and those with others don't",
+		IN(config_pool, passive) },
 	{ "pools.check", SETTING_GROUP, NULL,
 		"how a backend is judged; without this group tcp, or none where no VIP of the pool is one of TCP",
 		GIVEN(config_pool, check.given) },
-	{ "pools.check.type", SETTING_CHOICE, "tcp", "tcp: a connection can be made; none: always up",
-		.choices = check_types, .later = later_check_types, .noun = "check type",
-		IN(config_pool, check.type) },
+	{ "pools.check.type", SETTING_CHOICE, "tcp",
+		"none: always up; tcp: a connection can be made; http, https: a request is answered as it should "
+		"be; udp: a datagram "
+		"is; dns: a question is; ping: an echo request is; exec: a command exits with status 0",
+		.choices = check_types, IN(config_pool, check.type) },
 	{ "pools.check.via", SETTING_CHOICE, "vip",
 		"vip: to the VIP, the way a client's packet takes; backend: to the backend's own address",
-		.choices = vias, .noun = "via", IN(config_pool, check.via) },
-	{ "pools.check.port", SETTING_NUMBER, "0", "0: the VIP's", .max = 65535, IN(config_pool, check.port) },
+		.choices = vias, .checks = ~OF(EXEC), IN(config_pool, check.via) },
+	{ "pools.check.port", SETTING_NUMBER, "0",
+		"0: the VIP's; of dns checks then 53 where the VIP is on every port", .max = 65535,
+		.checks = ~OF(PING), IN(config_pool, check.port) },
+	{ "pools.check.source", SETTING_ADDRESS, NULL,
+		"the address of this host that checks come from, of the pool's family", .checks = ~OF(EXEC),
+		IN(config_pool, check.source), GIVEN(config_pool, check.source_given) },
 	{ "pools.check.interval", SETTING_DURATION, "1s", "between the starts of two checks", .min = 50,
 		.max = 3600000, IN(config_pool, check.interval_ms) },
+	{ "pools.check.fast_interval", SETTING_DURATION, "250ms",
+		"the same while a result is in doubt: after a failure of one that is up, a success of one that is "
+		"down; never longer "
+		"than interval",
+		.min = 50, .max = 3600000, IN(config_pool, check.fast_interval_ms) },
+	{ "pools.check.jitter", SETTING_NUMBER, "5",
+		"percent by which an interval is longer or shorter by chance, so that checks don't fall in step",
+		.max = 50, IN(config_pool, check.jitter) },
 	{ "pools.check.timeout", SETTING_DURATION, "500ms", "a check that takes longer has failed", .min = 10,
 		.max = 600000, IN(config_pool, check.timeout_ms) },
 	{ "pools.check.rise", SETTING_NUMBER, "2", "successes in a row that bring a failed backend up", .min = 1,
 		.max = 1000, IN(config_pool, check.rise) },
 	{ "pools.check.fall", SETTING_NUMBER, "3", "failures in a row that take it down", .min = 1, .max = 1000,
 		IN(config_pool, check.fall) },
-	{ "pools.check.path", SETTING_LATER, NULL, "of http checks" },
-	{ "pools.check.expect", SETTING_LATER, NULL, "of http checks" },
+	{ "pools.check.method", SETTING_TEXT, "GET", "of the request, such as GET, HEAD or OPTIONS", .min = 1,
+		.max = 20, .checks = OF_WEB, IN(config_pool, check.method) },
+	{ "pools.check.host", SETTING_TEXT, NULL,
+		"the Host header, and the server's name in TLS unless sni says another; not given: the address "
+		"checked",
+		.min = 1, .max = 255, .checks = OF_WEB, IN(config_pool, check.host) },
+	{ "pools.check.path", SETTING_TEXT, "/", "what is asked for, beginning with \"/\"", .min = 1, .max = 1023,
+		.checks = OF_WEB, IN(config_pool, check.path) },
+	{ "pools.check.headers", SETTING_STRINGS, NULL, "more of them, each \"Name: value\"", .max = 32,
+		.checks = OF_WEB, IN(config_pool, check.headers) },
+	{ "pools.check.expect", SETTING_TEXT, "200-299",
+		"the statuses that are a success: numbers and ranges within 100 to 599, with commas between",
+		.min = 1, .max = 255, .checks = OF_WEB, IN(config_pool, check.expect) },
+	{ "pools.check.body", SETTING_TEXT, NULL,
+		"an extended regular expression that must be found in the first 64 KiB of the body", .min = 1,
+		.max = 1023, .checks = OF_WEB, IN(config_pool, check.body) },
+	{ "pools.check.sni", SETTING_TEXT, NULL, "the server's name in TLS; not given: host, if that is a name",
+		.min = 1, .max = 255, .checks = OF(HTTPS), IN(config_pool, check.sni) },
+	{ "pools.check.verify", SETTING_BOOL, "false",
+		"whether a certificate that can't be verified, or is of another name, is a failure",
+		.checks = OF(HTTPS), IN(config_pool, check.verify) },
+	{ "pools.check.ca", SETTING_PATH, NULL,
+		"the file of the authorities that verify trusts, PEM; not given: the system's", .max = 1023,
+		.checks = OF(HTTPS), IN(config_pool, check.ca) },
+	{ "pools.check.cert", SETTING_PATH, NULL,
+		"the file of the certificate that shuntd shows, PEM; to be given with key", .max = 1023,
+		.checks = OF(HTTPS), IN(config_pool, check.cert) },
+	{ "pools.check.key", SETTING_PATH, NULL, "the file of its key, PEM", .max = 1023, .checks = OF(HTTPS),
+		IN(config_pool, check.key) },
+	{ "pools.check.send", SETTING_TEXT, NULL,
+		"the datagram: text, or \"hex:\" and bytes such as \"hex:1b 00 ff\"; not given: an empty one",
+		.max = 4095, .checks = OF(UDP), IN(config_pool, check.send) },
+	{ "pools.check.receive", SETTING_TEXT, NULL,
+		"the answer: text that must be found in it, or \"hex:\" and all its bytes, where ?? is any byte "
+		"and a * at the end any "
+		"rest; not given: any answer",
+		.min = 1, .max = 4095, .checks = OF(UDP), IN(config_pool, check.receive) },
+	{ "pools.check.query", SETTING_TEXT, ".", "the name that is asked for", .min = 1, .max = 254,
+		.checks = OF(DNS), IN(config_pool, check.query) },
+	{ "pools.check.record", SETTING_CHOICE, "NS", "the type of record that is asked for",
+		.choices = check_records, .checks = OF(DNS), IN(config_pool, check.record) },
+	{ "pools.check.rcode", SETTING_TEXT, "NOERROR",
+		"the answers that are a success, with commas between: NOERROR, NXDOMAIN, REFUSED, SERVFAIL, ...",
+		.min = 1, .max = 255, .checks = OF(DNS), IN(config_pool, check.rcode) },
+	{ "pools.check.command", SETTING_STRINGS, NULL,
+		"the command: the absolute path of a program, and its arguments; no shell is between", .max = 64,
+		.checks = OF(EXEC), IN(config_pool, check.command) },
+	{ "pools.check.user", SETTING_TEXT, "nobody", "the user that it runs as", .min = 1, .max = 63,
+		.checks = OF(EXEC), IN(config_pool, check.user) },
+	{ "pools.check.dynamic_weight", SETTING_BOOL, "false",
+		"whether an exit status of 2 to 255 is a success that sets the backend's weight to that less 2, "
+		"as keepalived's "
+		"misc_dynamic does",
+		.checks = OF(EXEC), IN(config_pool, check.dynamic_weight) },
 	{ "pools.backends", SETTING_LIST, NULL, "real servers, all IPv4 or all IPv6", .max = CONFIG_MAX_BACKENDS,
 		LIST_OF(config_pool, backends, n_backends, config_backend) },
 	{ "pools.backends.address", SETTING_ADDRESS, NULL, "the real server's own", .required = true,
@@ -201,4 +296,23 @@ int settings_unknown(const char *prefix, const char *name, struct error *error)
 	if (nearest.best)
 		return error_set(error, EINVAL, "unknown setting: did you mean \"%s\"?", nearest.best);
 	return error_set(error, EINVAL, "unknown setting; there is %s", known);
+}
+
+int settings_belong(const struct setting *setting, enum check_type type, struct error *error)
+{
+	char list[128] = "";
+	size_t length = 0;
+	uint32_t left = setting->checks & (OF(EXEC) * 2 - 1);
+
+	if (!setting->checks || setting->checks & 1u << type)
+		return 0;
+	for (int i = 0; check_types[i]; i++) {
+		const char *separator = !length ? "" : left >> (i + 1) ? ", " : " and ";
+
+		if (left & 1u << i)
+			length += (size_t)snprintf(
+				list + length, sizeof(list) - length, "%s%s", separator, check_types[i]);
+		left &= ~(1u << i);
+	}
+	return error_set(error, EINVAL, "is for %s checks; this one is %s", list, check_types[type]);
 }

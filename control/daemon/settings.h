@@ -14,24 +14,24 @@
 
 #include "config.h"
 
-enum setting_type {            /* the value's type in its struct: */
-	SETTING_GROUP,         /* none */
-	SETTING_LIST,          /* of groups: a pointer to their structs, and a size_t count */
-	SETTING_STRINGS,       /* struct strings */
-	SETTING_TEXT,          /* char *; min..max: length */
-	SETTING_PATH,          /* char *, absolute; max: length */
-	SETTING_INTERFACE,     /* char * */
-	SETTING_CORES,         /* char *: "2-3", "2,4" */
-	SETTING_LISTEN,        /* char *: "" or ADDR:PORT */
-	SETTING_NAME,          /* char[NAME_MAX_LEN + 1] */
-	SETTING_NUMBER,        /* unsigned of 1, 2, 4 or 8 bytes; min..max */
-	SETTING_DURATION,      /* uint32_t: ms, or s if .seconds; min..max: ms */
-	SETTING_CHOICE,        /* an enum numbered as the choices are */
-	SETTING_PROTOCOL,      /* uint8_t: IPPROTO_TCP or IPPROTO_UDP */
-	SETTING_ADDRESS,       /* struct addr, one that can be a host's */
-	SETTING_MAC,           /* struct mac, one that can be a host's */
-	SETTING_KEY,           /* uint64_t[2]: 32 hexadecimal digits */
-	SETTING_LATER,         /* none: refused, it is a later version's */
+enum setting_type {	   /* the value's type in its struct: */
+	SETTING_GROUP,	   /* none */
+	SETTING_LIST,	   /* of groups: a pointer to their structs, and a size_t count */
+	SETTING_STRINGS,   /* struct strings */
+	SETTING_TEXT,	   /* char *; min..max: length */
+	SETTING_PATH,	   /* char *, absolute; max: length */
+	SETTING_INTERFACE, /* char * */
+	SETTING_CORES,	   /* char *: "2-3", "2,4" */
+	SETTING_LISTEN,	   /* char *: "" or ADDR:PORT */
+	SETTING_NAME,	   /* char[NAME_MAX_LEN + 1] */
+	SETTING_NUMBER,	   /* unsigned of 1, 2, 4 or 8 bytes; min..max */
+	SETTING_BOOL,	   /* bool */
+	SETTING_DURATION,  /* uint32_t: ms, or s if .seconds; min..max: ms */
+	SETTING_CHOICE,	   /* an enum numbered as the choices are */
+	SETTING_PROTOCOL,  /* uint8_t: IPPROTO_TCP or IPPROTO_UDP */
+	SETTING_ADDRESS,   /* struct addr, one that can be a host's */
+	SETTING_MAC,	   /* struct mac, one that can be a host's */
+	SETTING_KEY,	   /* uint64_t[2]: 32 hexadecimal digits */
 };
 
 /* Who has to be restarted before a changed value is in force. */
@@ -45,8 +45,7 @@ struct setting {
 	int64_t min;
 	int64_t max;
 	const char *const *choices; /* NULL-ended */
-	const char *const *later;   /* those of them that this version has not, NULL-ended; or NULL */
-	const char *noun;           /* what a choice is called in messages */
+	uint32_t checks;	    /* in pools.check: the types it belongs to, 1 << enum check_type; 0: all */
 	bool required;
 	bool seconds;
 	bool has_given;
@@ -76,6 +75,7 @@ struct value {
 	enum value_kind kind;
 	int64_t number;
 	const char *text;
+	bool truth;
 	struct strings items; /* VALUE_ARRAY, VALUE_LIST of strings only; borrowed */
 };
 
@@ -99,6 +99,19 @@ int settings_defaults(const char *list, void *base);
 bool settings_is_copied(const struct setting *setting);
 /* Free what settings_store() copied into base, lists not included. */
 void settings_free(const char *list, void *base);
+/*
+ * base is another's content, byte by byte: give it copies of its own of what is on the heap, lists not included.
+ * 0; or -ENOMEM, and nothing is on the heap.
+ */
+int settings_own(const char *list, void *base);
+/* Whether the setting, which is no group or list, has the same value in both; where there is has_given: or in
+ * neither. */
+bool settings_equal(const struct setting *setting, const void *a, const void *b);
+/*
+ * Whether a setting is one of a check of this type: 0, or -EINVAL and "is for http and https checks; this one is
+ * tcp". Always 0 outside pools.check.
+ */
+int settings_belong(const struct setting *setting, enum check_type type, struct error *error);
 
 /* The error for a setting that is not in the table. */
 int settings_unknown(const char *prefix, const char *name, struct error *error);
@@ -106,6 +119,8 @@ int settings_unknown(const char *prefix, const char *name, struct error *error);
 const char *settings_describe(const struct setting *setting, char *text, size_t size);
 /* The value in base as it would stand in the file, to stream; false, and nothing written, if there is none. */
 bool settings_print(const struct setting *setting, const void *base, FILE *stream);
+/* Whether there is one. */
+bool settings_has_value(const struct setting *setting, const void *base);
 /* A string in quotes, escaped as libconfig reads it. */
 void settings_print_text(const char *text, FILE *stream);
 /* Whether the value in base is the default. */

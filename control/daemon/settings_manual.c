@@ -89,6 +89,7 @@ static void print_setting(const struct setting *setting)
 		[APPLIES_AT_DATAPLANE_RESTART] = " A change is in force when shunt\\-dataplane is restarted.",
 		[APPLIES_AT_BOTH_RESTARTS] = " A change is in force when both daemons are restarted.",
 	};
+	const char *quote = setting->type == SETTING_NUMBER || setting->type == SETTING_BOOL ? "" : "\\(dq";
 	char what[256];
 
 	fputs(".TP\n.B ", stdout);
@@ -101,9 +102,9 @@ static void print_setting(const struct setting *setting)
 		fputs("; it has to be given", stdout);
 	if (setting->standard) {
 		fputs("; by default ", stdout);
-		fputs(setting->type == SETTING_NUMBER ? "" : "\\(dq", stdout);
+		fputs(quote, stdout);
 		print_text(setting->standard);
-		fputs(setting->type == SETTING_NUMBER ? "" : "\\(dq", stdout);
+		fputs(quote, stdout);
 	}
 	printf(".%s\n", setting->applies == APPLIES_AT_RELOAD ? "" : applies[setting->applies]);
 }
@@ -112,8 +113,6 @@ int main(void)
 {
 	fputs(head, stdout);
 	for (const struct setting *s = settings; s->path; s++) {
-		if (s->type == SETTING_LATER)
-			continue;
 		if (s->type == SETTING_GROUP || s->type == SETTING_LIST)
 			print_group(s);
 		else

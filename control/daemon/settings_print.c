@@ -38,6 +38,21 @@ void settings_print_text(const char *text, FILE *stream)
 	fputc('"', stream);
 }
 
+bool settings_has_value(const struct setting *setting, const void *base)
+{
+	const void *source = (const char *)base + setting->offset;
+
+	if (setting->has_given && !*(const bool *)((const char *)base + setting->given))
+		return false;
+	if (settings_is_copied(setting))
+		return *(char *const *)source;
+	if (setting->type == SETTING_STRINGS)
+		return ((const struct strings *)source)->n;
+	if (setting->type == SETTING_NAME)
+		return *(const char *)source;
+	return setting->type != SETTING_GROUP && setting->type != SETTING_LIST;
+}
+
 bool settings_print(const struct setting *setting, const void *base, FILE *stream)
 {
 	const void *source = (const char *)base + setting->offset;
@@ -45,18 +60,14 @@ bool settings_print(const struct setting *setting, const void *base, FILE *strea
 	char text[ADDRESS_VIP_TEXT];
 	uint64_t key[2];
 
-	if (setting->has_given && !*(const bool *)((const char *)base + setting->given))
+	if (!settings_has_value(setting, base))
 		return false;
 	if (settings_is_copied(setting)) {
-		if (!*(char *const *)source)
-			return false;
 		settings_print_text(*(char *const *)source, stream);
 		return true;
 	}
 	switch (setting->type) {
 	case SETTING_STRINGS:
-		if (!strings->n)
-			return false;
 		for (size_t i = 0; i < strings->n; i++) {
 			fputs(i ? ", " : "[ ", stream);
 			settings_print_text(strings->item[i], stream);
@@ -65,6 +76,9 @@ bool settings_print(const struct setting *setting, const void *base, FILE *strea
 		return true;
 	case SETTING_NAME:
 		settings_print_text(source, stream);
+		return true;
+	case SETTING_BOOL:
+		fputs(*(const bool *)source ? "true" : "false", stream);
 		return true;
 	case SETTING_NUMBER:
 		fprintf(stream, "%" PRIu64, load_unsigned(setting, base));

@@ -16,22 +16,13 @@ static void *at(const struct setting *setting, void *base)
 	return (char *)base + setting->offset;
 }
 
-static bool is_later(const struct setting *setting, const char *choice)
-{
-	for (const char *const *c = setting->later; c && *c; c++)
-		if (!strcmp(*c, choice))
-			return true;
-	return false;
-}
-
 static void join_choices(const struct setting *setting, const char *last_separator, char *text, size_t size)
 {
 	const char *names[16];
 	size_t n = 0, length = 0;
 
 	for (const char *const *c = setting->choices; *c && n < 16; c++)
-		if (!is_later(setting, *c))
-			names[n++] = *c;
+		names[n++] = *c;
 	for (size_t i = 0; i < n && length < size; i++)
 		length += (size_t)snprintf(text + length, size - length, "%s\"%s\"",
 			i == 0 ? "" : i + 1 == n ? last_separator : ", ", names[i]);
@@ -85,8 +76,8 @@ const char *settings_describe(const struct setting *setting, char *text, size_t 
 		return "a MAC address, as a string such as \"02:00:00:00:00:12\"";
 	case SETTING_KEY:
 		return "32 hexadecimal digits, as a string";
-	case SETTING_LATER:
-		return "of a later version";
+	case SETTING_BOOL:
+		return "true or false";
 	}
 	return "";
 }
@@ -138,19 +129,30 @@ static void free_strings(struct strings *strings)
 	*strings = (struct strings){ 0 };
 }
 
+/* to: uninitialised. On -ENOMEM it is empty. */
+static int copy_strings(struct strings *to, const struct strings *from)
+{
+	*to = (struct strings){ 0 };
+	if (!from->n)
+		return 0;
+	to->item = calloc(from->n, sizeof(char *));
+	for (; to->item && to->n < from->n; to->n++) {
+		to->item[to->n] = strdup(from->item[to->n]);
+		if (!to->item[to->n])
+			break;
+	}
+	if (to->item && to->n == from->n)
+		return 0;
+	free_strings(to);
+	return -ENOMEM;
+}
+
 static int store_strings(const struct setting *setting, const struct value *value, void *base, struct error *error)
 {
-	struct strings copy = { .item = calloc(value->items.n + 1, sizeof(char *)) };
+	struct strings copy;
 
-	if (!copy.item)
+	if (copy_strings(&copy, &value->items))
 		return error_set(error, ENOMEM, "out of memory");
-	for (; copy.n < value->items.n; copy.n++) {
-		copy.item[copy.n] = strdup(value->items.item[copy.n]);
-		if (!copy.item[copy.n]) {
-			free_strings(&copy);
-			return error_set(error, ENOMEM, "out of memory");
-		}
-	}
 	free_strings(at(setting, base));
 	*(struct strings *)at(setting, base) = copy;
 	return 0;
@@ -199,11 +201,6 @@ static int store_choice(const struct setting *setting, const char *text, void *b
 	for (unsigned int i = 0; setting->choices[i]; i++) {
 		if (strcmp(setting->choices[i], text))
 			continue;
-		if (is_later(setting, text)) {
-			join_choices(setting, " or ", known, sizeof(known));
-			return error_set(
-				error, EINVAL, "%s \"%s\" is not in this version: %s", setting->noun, text, known);
-		}
 		store_unsigned(setting, i, base);
 		return 0;
 	}
@@ -348,15 +345,22 @@ int settings_store(const struct setting *setting, const struct value *value, voi
 	int err;
 
 	switch (setting->type) {
-	case SETTING_LATER:
-		return error_set(error, EINVAL, "is %s, which this version has not", setting->help);
 	case SETTING_GROUP:
 	case SETTING_LIST:
 		return wrong_type(setting, value, error);
 	case SETTING_STRINGS:
 		if (value->kind != VALUE_ARRAY && value->kind != VALUE_LIST)
 			return wrong_type(setting, value, error);
+		if (setting->max && value->items.n > (size_t)setting->max)
+			return error_set(
+				error, EINVAL, "%zu are too many: at most %" PRId64, value->items.n, setting->max);
 		err = store_strings(setting, value, base, error);
+		break;
+	case SETTING_BOOL:
+		if (value->kind != VALUE_BOOL)
+			return wrong_type(setting, value, error);
+		*(bool *)at(setting, base) = value->truth;
+		err = 0;
 		break;
 	case SETTING_NUMBER:
 		if (value->kind != VALUE_NUMBER)
@@ -389,6 +393,9 @@ int settings_defaults(const char *list, void *base)
 		if (s->type == SETTING_NUMBER) {
 			value.kind = VALUE_NUMBER;
 			value.number = strtoll(s->standard, NULL, 10);
+		} else if (s->type == SETTING_BOOL) {
+			value.kind = VALUE_BOOL;
+			value.truth = !strcmp(s->standard, "true");
 		}
 		err = settings_store(s, &value, base, &error);
 		if (err)
@@ -416,4 +423,75 @@ void settings_free(const char *list, void *base)
 			free_strings(at(s, base));
 		}
 	}
+}
+
+static int own_strings(struct strings *strings)
+{
+	struct strings copy;
+	int err = copy_strings(&copy, strings);
+
+	*strings = copy;
+	return err;
+}
+
+static int own_text(char **text)
+{
+	if (!*text)
+		return 0;
+	*text = strdup(*text);
+	return *text ? 0 : -ENOMEM;
+}
+
+int settings_own(const char *list, void *base)
+{
+	int err = 0;
+
+	/* To the end, also when memory has run out: nothing of the other's may stay. */
+	for (const struct setting *s = settings; s->path; s++) {
+		int result = 0;
+
+		if (strcmp(settings_list_of(s), list))
+			continue;
+		if (settings_is_copied(s))
+			result = own_text(at(s, base));
+		else if (s->type == SETTING_STRINGS)
+			result = own_strings(at(s, base));
+		if (result)
+			err = result;
+	}
+	if (err)
+		settings_free(list, base);
+	return err;
+}
+
+static bool strings_equal(const struct strings *a, const struct strings *b)
+{
+	for (size_t i = 0; a->n == b->n && i < a->n; i++)
+		if (strcmp(a->item[i], b->item[i]))
+			return false;
+	return a->n == b->n;
+}
+
+bool settings_equal(const struct setting *setting, const void *a, const void *b)
+{
+	const void *x = (const char *)a + setting->offset, *y = (const char *)b + setting->offset;
+	const char *s, *t;
+
+	if (setting->has_given) {
+		bool given = *(const bool *)((const char *)a + setting->given);
+
+		if (given != *(const bool *)((const char *)b + setting->given))
+			return false;
+		if (!given)
+			return true;
+	}
+	if (setting->type == SETTING_STRINGS)
+		return strings_equal(x, y);
+	if (setting->type == SETTING_NAME)
+		return !strcmp(x, y);
+	if (!settings_is_copied(setting))
+		return !memcmp(x, y, setting->size);
+	s = *(char *const *)x;
+	t = *(char *const *)y;
+	return s && t ? !strcmp(s, t) : s == t;
 }

@@ -134,28 +134,31 @@ static const struct refusal scalars[] = {
 static const struct refusal pools[] = {
 	{ DPDK "pools = 3;", "shunt.conf:2: pools: must be a list of groups ( { ... }, { ... } ), not a number" },
 	{ DPDK "pools = ( 3 );", "shunt.conf:2: pools[0]: must be a group { ... }" },
-	{ DPDK "pools = ( { } );", "shunt.conf:2: pools[0].name: is missing: a name of 1 to 63 letters, digits and . _ -, as "
-	      "a string (what VIPs and commands call it)" },
-	{ DPDK "pools = ( { name = \"a b\"; } );", "shunt.conf:2: pools[0].name: \"a b\" is not a name of 1 to 63 letters, "
-	      "digits and . _ -, as a string" },
+	{ DPDK "pools = ( { } );",
+		"shunt.conf:2: pools[0].name: is missing: a name of 1 to 63 letters, digits and . _ -, as "
+		"a string (what VIPs and commands call it)" },
+	{ DPDK "pools = ( { name = \"a b\"; } );",
+		"shunt.conf:2: pools[0].name: \"a b\" is not a name of 1 to 63 letters, "
+		"digits and . _ -, as a string" },
 	{ DPDK "pools = ( { name = \"web\"; },\n\n { name = \"web\"; } );",
 		"shunt.conf:4: pools[1].name: \"web\" is the name of the pool on line 2 already" },
-	{ DPDK "pools = ( { name = \"web\"; scheduler = \"rr\"; } );", "shunt.conf:2: pools[0].scheduler: \"rr\" is none of "
-	      "\"maglev\", \"source-hash\", \"round-robin\", \"least-flows\"" },
+	{ DPDK "pools = ( { name = \"web\"; scheduler = \"rr\"; } );",
+		"shunt.conf:2: pools[0].scheduler: \"rr\" is none of "
+		"\"maglev\", \"source-hash\", \"round-robin\", \"least-flows\"" },
 	{ DPDK "pools = ( { name = \"web\"; backend = ( ); } );",
 		"shunt.conf:2: pools[0].backend: unknown setting: did you mean \"backends\"?" },
-	{ DPDK "pools = ( { name = \"web\"; check: { type = \"http\"; path = \"/\"; }; } );",
-		"shunt.conf:2: pools[0].check.type: check type \"http\" is not in this version: \"none\" or \"tcp\"" },
 	{ DPDK "pools = ( { name = \"web\"; check: { type = \"htpp\"; }; } );",
-		"shunt.conf:2: pools[0].check.type: \"htpp\" is none of \"none\", \"tcp\"" },
+		"shunt.conf:2: pools[0].check.type: \"htpp\" is none of \"none\", \"tcp\", \"http\", \"https\", "
+		"\"udp\", \"dns\", \"ping\", \"exec\"" },
 	{ DPDK "pools = ( { name = \"web\"; check: { expect = \"200\"; }; } );",
-		"shunt.conf:2: pools[0].check.expect: is of http checks, which this version has not" },
+		"shunt.conf:2: pools[0].check.expect: is for http and https checks; this one is tcp" },
 	{ DPDK "pools = ( { name = \"web\"; check: { via = \"wire\"; }; } );",
 		"shunt.conf:2: pools[0].check.via: \"wire\" is none of \"vip\", \"backend\"" },
 	{ DPDK "pools = ( { name = \"web\"; check: { rise = 0; }; } );",
 		"shunt.conf:2: pools[0].check.rise: 0 is out of range: 1 to 1000" },
 	{ DPDK "pools = ( { name = \"web\"; check: { interval = \"1\"; }; } );",
-		"shunt.conf:2: pools[0].check.interval: \"1\" is not a time with its unit (ms, s, m, h), as a string, "
+		"shunt.conf:2: pools[0].check.interval: \"1\" is not a time with its unit (ms, s, m, h), as a "
+		"string, "
 		"\"50ms\" to \"1h\"" },
 	{ DPDK "pools = ( { name = \"web\"; check: { port = 65536; }; } );",
 		"shunt.conf:2: pools[0].check.port: 65536 is out of range: 0 to 65535" },
@@ -165,26 +168,37 @@ static const struct refusal pools[] = {
 	       "  { address = \"10.0.0.12\";\n    weight = 70000; } ); } );",
 		"shunt.conf:4: pools[0].backends[1].weight: 70000 is out of range: 0 to 65535" },
 	{ DPDK "pools = ( { name = \"web\"; backends = ( { weight = 1; } ); } );",
-		"shunt.conf:2: pools[0].backends[0].address: is missing: an IPv4 or IPv6 address, as a string (the real "
+		"shunt.conf:2: pools[0].backends[0].address: is missing: an IPv4 or IPv6 address, as a string "
+		"(the real "
 		"server's own)" },
 	{ DPDK "pools = ( { name = \"web\"; backends = ( { address = \"10.0.0.300\"; } ); } );",
-		"shunt.conf:2: pools[0].backends[0].address: \"10.0.0.300\" is not an IPv4 or IPv6 address, as a string" },
+		"shunt.conf:2: pools[0].backends[0].address: \"10.0.0.300\" is not an IPv4 or IPv6 address, as a "
+		"string" },
 	{ DPDK "pools = ( { name = \"web\"; backends = ( { address = \"::ffff:10.0.0.1\"; } ); } );",
-		"shunt.conf:2: pools[0].backends[0].address: \"::ffff:10.0.0.1\" is not an IPv4 or IPv6 address, as a "
+		"shunt.conf:2: pools[0].backends[0].address: \"::ffff:10.0.0.1\" is not an IPv4 or IPv6 address, "
+		"as a "
 		"string" },
 	{ DPDK "pools = ( { name = \"web\"; backends = ( { address = \"fe80::1\"; } ); } );",
 		"shunt.conf:2: pools[0].backends[0].address: fe80::1 is a link-local address" },
-	{ DPDK "pools = ( { name = \"web\"; backends = ( { address = \"10.0.0.1\"; mac = \"01:00:5e:00:00:01\"; } ); } );",
-		"shunt.conf:2: pools[0].backends[0].mac: 01:00:5e:00:00:01 is a group address (multicast or broadcast), not "
+	{ DPDK "pools = ( { name = \"web\"; backends = ( { address = \"10.0.0.1\"; mac = \"01:00:5e:00:00:01\"; } "
+	       "); } );",
+		"shunt.conf:2: pools[0].backends[0].mac: 01:00:5e:00:00:01 is a group address (multicast or "
+		"broadcast), not "
 		"one host's" },
-	{ DPDK "pools = ( { name = \"web\"; backends = ( { address = \"10.0.0.1\"; mac = \"02:00:00:00:00\"; } ); } );",
-		"shunt.conf:2: pools[0].backends[0].mac: \"02:00:00:00:00\" is not a MAC address, as a string such as "
+	{ DPDK "pools = ( { name = \"web\"; backends = ( { address = \"10.0.0.1\"; mac = \"02:00:00:00:00\"; } ); "
+	       "} );",
+		"shunt.conf:2: pools[0].backends[0].mac: \"02:00:00:00:00\" is not a MAC address, as a string "
+		"such as "
 		"\"02:00:00:00:00:12\"" },
-	{ DPDK "pools = ( { name = \"web\"; backends = ( { address = \"10.0.0.1\"; },\n{ address = \"10.0.0.2\"; },\n"
+	{ DPDK "pools = ( { name = \"web\"; backends = ( { address = \"10.0.0.1\"; },\n{ address = \"10.0.0.2\"; "
+	       "},\n"
 	       "{ address = \"10.0.0.1\"; } ); } );",
-		"shunt.conf:4: pools[0].backends[2].address: 10.0.0.1 is a backend of this pool on line 2 already" },
-	{ DPDK "pools = ( { name = \"web\"; backends = ( { address = \"10.0.0.1\"; },\n{ address = \"2001:db8::1\"; } ); } );",
-		"shunt.conf:3: pools[0].backends[1].address: 2001:db8::1 is IPv6, but 10.0.0.1 on line 2 is IPv4: a pool is "
+		"shunt.conf:4: pools[0].backends[2].address: 10.0.0.1 is a backend of this pool on line 2 "
+		"already" },
+	{ DPDK "pools = ( { name = \"web\"; backends = ( { address = \"10.0.0.1\"; },\n{ address = "
+	       "\"2001:db8::1\"; } ); } );",
+		"shunt.conf:3: pools[0].backends[1].address: 2001:db8::1 is IPv6, but 10.0.0.1 on line 2 is IPv4: "
+		"a pool is "
 		"of one family" },
 	{ .text = NULL },
 };
@@ -543,7 +557,7 @@ static void checks_from_json(void)
 		{ "{\"rise\":0}", "check.rise: 0 is out of range: 1 to 1000", NULL },
 		{ "{\"rise\":\"2\"}", "check.rise: must be a whole number, 1 to 1000, not a string", NULL },
 		{ "{\"rize\":2}", "check.rize: unknown setting: did you mean \"rise\"?", NULL },
-		{ "{\"type\":\"http\"}", "check.type: check type \"http\" is not in this version: \"none\" or \"tcp\"", NULL },
+		{ "{\"type\":\"dns\",\"sni\":\"a\"}", "check.sni: is for https checks; this one is dns", NULL },
 	};
 
 	for (size_t i = 0; i < UNIT_COUNT(cases); i++) {
@@ -560,6 +574,7 @@ static void checks_from_json(void)
 			CU_ASSERT_EQUAL_FATAL(err, 0);
 			CU_ASSERT_EQUAL(check.given, !json_is_null(json));
 			CU_ASSERT_STRING_EQUAL(config_check_print(&check, text), cases[i].text);
+			check_free(&check);
 		}
 		json_decref(json);
 	}
@@ -603,7 +618,7 @@ static void the_table_is_sound(void)
 			snprintf(prefix, sizeof(prefix), "%.*s", (int)(dot - s->path), s->path);
 		CU_ASSERT_PTR_EQUAL(settings_find(prefix, settings_word(s)), s);
 		CU_ASSERT_PTR_NOT_NULL(s->help);
-		if (s->type == SETTING_GROUP || s->type == SETTING_LIST || s->type == SETTING_LATER)
+		if (s->type == SETTING_GROUP || s->type == SETTING_LIST)
 			continue;
 		CU_ASSERT_TRUE(s->size > 0);
 		if (s->type == SETTING_NUMBER || s->type == SETTING_DURATION || s->type == SETTING_TEXT)
@@ -643,7 +658,7 @@ static void the_installed_file(void)
 	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
 	fclose(file);
 	for (const struct setting *s = settings; s->path; s++) {
-		if (s->type == SETTING_LATER || strstr(text, settings_word(s)))
+		if (strstr(text, settings_word(s)))
 			continue;
 		unit_note("%s is not in it", s->path);
 		CU_FAIL("a setting is missing");

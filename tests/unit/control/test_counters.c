@@ -168,7 +168,8 @@ static void start_shuntd(uint64_t saved)
 	struct error error;
 
 	model = model_new();
-	model_pool_add(model, "web", SCHEDULER_MAGLEV, &(struct check){ .given = true, .type = CHECK_NONE }, &error);
+	model_pool_add(model,
+		&(struct config_pool){ .name = "web", .check = { .given = true, .type = CHECK_NONE } }, &error);
 	model_backend_add(model, "web", unit_addr("10.0.0.11"), 100, NULL, &error);
 	model_backend_add(model, "web", unit_addr("10.0.0.12"), 100, NULL, &error);
 	backend_traffic("10.0.0.11")->packets = saved;

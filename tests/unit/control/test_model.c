@@ -94,12 +94,12 @@ static void vip_commands(void)
 static void pool_commands(void)
 {
 	struct model *m = control_model(TWO_POOLS);
-	struct check check;
+	struct config_pool pool = { .name = "web" };
 
-	config_check_default(&check);
-	CHECK_REFUSED(model_pool_add(m, "web", SCHEDULER_MAGLEV, &check, &error), EEXIST,
-		"pool \"web\" is there already");
-	CHECK_REFUSED(model_pool_add(m, "a pool", SCHEDULER_MAGLEV, &check, &error), EINVAL,
+	config_check_default(&pool.check);
+	CHECK_REFUSED(model_pool_add(m, &pool, &error), EEXIST, "pool \"web\" is there already");
+	strcpy(pool.name, "a pool");
+	CHECK_REFUSED(model_pool_add(m, &pool, &error), EINVAL,
 		"\"a pool\" is not a name of 1 to 63 letters, digits and . _ -, as a string");
 	CHECK_REFUSED(model_pool_del(m, "web", &error), EBUSY, "pool \"web\" is in use by VIP 192.0.2.80:80/tcp");
 	CHECK_DONE(model_vip_add(m, addr("192.0.2.1"), IPPROTO_TCP, 1, "web", &error));
@@ -113,13 +113,16 @@ static void pool_commands(void)
 	CU_ASSERT_EQUAL(model_count(m).backends, 1);
 
 	/* A pool without anything takes either family. */
-	CHECK_DONE(model_pool_add(m, "new", SCHEDULER_ROUND_ROBIN, &check, &error));
+	strcpy(pool.name, "new");
+	pool.scheduler = SCHEDULER_ROUND_ROBIN;
+	CHECK_DONE(model_pool_add(m, &pool, &error));
 	CU_ASSERT_EQUAL(model_pool_find(m, "new")->family, AF_UNSPEC);
 	CHECK_DONE(model_backend_add(m, "new", addr("2001:db8:a::9"), 1, NULL, &error));
 	CHECK_REFUSED(model_backend_add(m, "new", addr("10.0.0.9"), 1, NULL, &error), EINVAL,
 		"10.0.0.9 is IPv4, but pool \"new\" is IPv6");
 	CHECK_DONE(model_backend_del(m, "new", addr("2001:db8:a::9"), &error));
 	CHECK_DONE(model_backend_add(m, "new", addr("10.0.0.9"), 1, NULL, &error));
+	check_free(&pool.check);
 	model_free(m);
 }
 
@@ -638,17 +641,17 @@ static void a_reload_finds_ids(void)
 static void as_many_pools_as_a_file_may_have(void)
 {
 	struct model *m = model_new();
-	struct check check;
+	struct config_pool pool = { .scheduler = SCHEDULER_MAGLEV };
 	struct error why;
-	char name[16];
 	uint32_t n;
 
-	config_check_default(&check);
+	config_check_default(&pool.check);
 	for (n = 0; n < 40000; n++) {
-		snprintf(name, sizeof(name), "p%u", n);
-		if (model_pool_add(m, name, SCHEDULER_MAGLEV, &check, &why))
+		snprintf(pool.name, sizeof(pool.name), "p%u", n);
+		if (model_pool_add(m, &pool, &why))
 			break;
 	}
+	check_free(&pool.check);
 	CU_ASSERT_EQUAL(n, CONFIG_MAX_POOLS);
 	CU_ASSERT_STRING_EQUAL(why.text, "there are 32767 pools already, as many as can be");
 	model_free(m);

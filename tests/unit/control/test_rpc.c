@@ -151,7 +151,8 @@ static void params_are_checked(void)
 	expect_error(REQUEST("backend.add", "{\"pool\":\"web\",\"address\":\"10.0.0.13\",\"mac\":\"1:2\"}"),
 		RPC_INVALID_PARAMS, "MAC");
 	expect_error(REQUEST("vip.add", "{\"vip\":\"192.0.2.80\",\"pool\":\"web\"}"), RPC_INVALID_PARAMS, "VIP");
-	expect_error(REQUEST("pool.add", "{\"pool\":\"p\",\"check\":{\"type\":\"http\"}}"), RPC_INVALID_PARAMS, "http");
+	expect_error(
+		REQUEST("pool.add", "{\"pool\":\"p\",\"check\":{\"type\":\"htpp\"}}"), RPC_INVALID_PARAMS, "htpp");
 	expect_error(REQUEST("explain", "{\"source\":\"[2001:db8::1]:1\",\"vip\":\"192.0.2.80:80/tcp\"}"),
 		RPC_INVALID_PARAMS, "family");
 	expect_error(REQUEST("check", "{\"file\":\"shunt.conf\"}"), RPC_INVALID_PARAMS, "absolute");
