@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "events.h"
 #include "forwarder_dataplane.h"
 #include "forwarder_xdp.h"
 #include "log.h"
@@ -104,6 +105,17 @@ void daemon_watch_close(struct daemon *daemon)
 	daemon->warned = NULL;
 }
 
+static void tell_of_reload(const json_t *changes)
+{
+	const char *first = json_string_value(json_array_get(changes, 0));
+	size_t n = json_array_size(changes);
+
+	if (n > 1)
+		event_tell(EVENT_RELOAD, NULL, NULL, "%s, and %zu more", first, n - 1);
+	else
+		event_tell(EVENT_RELOAD, NULL, NULL, "%s", n ? first : "nothing has changed");
+}
+
 int daemon_reload(struct daemon *daemon, bool dry_run, json_t **changes, struct error *error)
 {
 	struct config *config;
@@ -145,5 +157,6 @@ int daemon_reload(struct daemon *daemon, bool dry_run, json_t **changes, struct 
 	publish_reconfigure(daemon->publisher, config);
 	config_free(daemon->config);
 	daemon->config = config;
+	tell_of_reload(settings);
 	return 0;
 }

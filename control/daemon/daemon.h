@@ -61,7 +61,7 @@ void daemon_watch_close(struct daemon *daemon);
 /*
  * Read the configuration file again and make the running set what it says; with dry_run only say what would
  * change. 0 and *changes, an array of strings, the caller's; or -errno and a line in *error: then nothing is
- * changed. The forwarder follows by itself: publish_wait() tells when.
+ * changed. An event tells of what was done. The forwarder follows by itself: publish_wait() tells when.
  */
 int daemon_reload(struct daemon *daemon, bool dry_run, json_t **changes, struct error *error);
 

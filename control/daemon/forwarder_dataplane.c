@@ -14,6 +14,7 @@
 
 #include "dataplane_channel.h"
 #include "dataplane_shared.h"
+#include "events.h"
 #include "log.h"
 
 #define BEAT_LATE_NS 3000000000ULL
@@ -65,8 +66,8 @@ static void on_hello(void *context, const struct channel_hello *hello, int fd)
 		.pid = d->stats.header->pid };
 	d->forwarder.snapshot_version = hello->snapshot_version;
 	d->forwarder.up = true;
-	log_notice("connected to shunt-dataplane %s, pid %u, port %s", hello->version, hello->pid,
-		hello->port[0].name);
+	event_tell(EVENT_FORWARDER_BACK, NULL, NULL, "connected to shunt-dataplane %s, pid %u, port %s", hello->version,
+		hello->pid, hello->port[0].name);
 	d->forwarder.owner.up(d->forwarder.owner.context, &d->forwarder);
 }
 
@@ -105,7 +106,7 @@ static void on_down(void *context, const char *why)
 	struct dataplane *d = context;
 
 	if (strcmp(why, d->down))
-		log_warning("no shunt-dataplane: %s", why);
+		event_tell(EVENT_FORWARDER_LOST, NULL, NULL, "no shunt-dataplane: %s", why);
 	snprintf(d->down, sizeof(d->down), "%s", why);
 	d->sent_version = 0;
 	if (!d->forwarder.up)
@@ -128,10 +129,11 @@ static void on_watch(evutil_socket_t fd, short what, void *context)
 		return;
 	alive = is_alive(&d->forwarder);
 	if (!alive && !d->silent)
-		log_warning("shunt-dataplane, pid %u, is there but has stopped: no heartbeat for %d seconds",
-			d->hello.pid, (int)(BEAT_LATE_NS / 1000000000));
+		event_tell(EVENT_FORWARDER_LOST, NULL, NULL,
+			"shunt-dataplane, pid %u, is there but has stopped: no heartbeat for %d seconds", d->hello.pid,
+			(int)(BEAT_LATE_NS / 1000000000));
 	else if (alive && d->silent)
-		log_notice("shunt-dataplane, pid %u, goes on", d->hello.pid);
+		event_tell(EVENT_FORWARDER_BACK, NULL, NULL, "shunt-dataplane, pid %u, goes on", d->hello.pid);
 	d->silent = !alive;
 	if (d->sent_version && alive && now_ns() - d->sent_ns > ACK_LATE_NS)
 		dataplane_channel_reset(d->channel, "it does not answer to a snapshot");

@@ -127,9 +127,8 @@ static void on_reload(evutil_socket_t signal_number, short what, void *context)
 	(void)what;
 	notify_reloading();
 	if (daemon_reload(&program->daemon, false, &changes, &error) == 0) {
-		log_lines(changes, "reload: ");
-		if (json_array_size(changes) == 0)
-			log_info("reload: nothing has changed");
+		if (json_array_size(changes) > 1)
+			log_lines(changes, "reload: ");
 		json_decref(changes);
 	} else {
 		log_error("reload: %s: the running set stays as it is", error.text);

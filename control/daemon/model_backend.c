@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "events.h"
 #include "model_private.h"
 
 /*
@@ -476,6 +477,8 @@ enum wish { WISH_DISABLE, WISH_ENABLE, WISH_DRAIN };
 
 static void grant(struct model *model, struct backend *b, enum wish wish)
 {
+	static const enum event_kind kinds[] = { [WISH_DISABLE] = EVENT_DISABLED, [WISH_ENABLE] = EVENT_ENABLED,
+		[WISH_DRAIN] = EVENT_DRAIN_BEGUN };
 	bool disabled = wish == WISH_ENABLE ? false : b->disabled || wish == WISH_DISABLE;
 	bool draining = wish == WISH_ENABLE ? false : b->draining || wish == WISH_DRAIN;
 
@@ -483,6 +486,7 @@ static void grant(struct model *model, struct backend *b, enum wish wish)
 		return;
 	model_backend_set_flags(model, b, disabled, draining);
 	model->generation++;
+	event_tell(kinds[wish], NULL, b, "%s", "");
 }
 
 static int set_wish(struct model *model, const char *pool_name, struct addr address, enum wish wish,

@@ -5,6 +5,7 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,6 +26,7 @@ struct rpc_connection {
 	bool may_change;
 	bool working;                 /* in rpc_request_begin() */
 	bool ended;                   /* the client sends no more; what has come in is still worked on */
+	bool gone;                    /* nor does it read: no answer is waited for */
 	bool closing;                 /* nothing more is worked on; closed when all is written */
 	void (*closed)(void *context, struct rpc_connection *connection);
 	void *context;
@@ -52,6 +54,22 @@ static void send_reply(struct rpc_connection *c, json_t *reply)
 	if (!text || bufferevent_write(c->stream, text, strlen(text)) < 0 || bufferevent_write(c->stream, "\n", 1) < 0)
 		c->closing = true;
 	free(text);
+}
+
+/* Whether the other end is closed, and not only its sending side. */
+static bool has_hung_up(const struct rpc_connection *c)
+{
+	struct pollfd peer = { .fd = bufferevent_getfd(c->stream) };
+
+	return poll(&peer, 1, 0) > 0 && (peer.revents & (POLLHUP | POLLERR));
+}
+
+/* Nobody reads the answer: what was asked is not waited for. A change that was made stays. */
+static void stop_waiting(struct rpc_connection *c)
+{
+	if (c->request)
+		rpc_request_cancel(c->request);
+	c->request = NULL;
 }
 
 static void go_on_later(struct rpc_connection *c)
@@ -150,6 +168,8 @@ static void work(struct rpc_connection *c)
 			c->working = true;
 			c->request = rpc_request_begin(c->daemon, c->may_change, line, length, on_reply, c);
 			c->working = false;
+			if (c->gone)
+				stop_waiting(c);
 		}
 		free(line);
 	}
@@ -187,6 +207,9 @@ static void on_event(struct bufferevent *stream, short what, void *context)
 	/* Whoever only closed its sending side still wants the answers to what it sent. */
 	if ((what & BEV_EVENT_EOF) && (what & BEV_EVENT_READING)) {
 		c->ended = true;
+		c->gone = has_hung_up(c);
+		if (c->gone)
+			stop_waiting(c);
 		work(c);
 		return;
 	}

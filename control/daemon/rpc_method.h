@@ -130,6 +130,8 @@ enum rpc_outcome rpc_drain(struct rpc_call *call);
 /* rpc_flows.c */
 enum rpc_outcome rpc_flows(struct rpc_call *call);
 enum rpc_outcome rpc_explain(struct rpc_call *call);
+/* rpc_events.c */
+enum rpc_outcome rpc_events(struct rpc_call *call);
 /* rpc_files.c */
 enum rpc_outcome rpc_reload(struct rpc_call *call);
 enum rpc_outcome rpc_check(struct rpc_call *call);

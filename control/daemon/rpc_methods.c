@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The one table of methods, and "help", which tells of it. */
+#include "events.h"
 #include "rpc_method.h"
 
 #define REQUIRED true
@@ -56,6 +57,15 @@ const struct rpc_method rpc_methods[] = {
 		{ { "source", RPC_ENDPOINT, REQUIRED, .help = "the client, as 198.51.100.2:40000" },
 			{ "vip", RPC_VIP, REQUIRED, .help = VIP_HELP } },
 		rpc_explain, "which backend a flow gets, and why" },
+	{ "events", RPC_READ,
+		{ { "after", RPC_NUMBER, OPTIONAL, .max = INT64_MAX,
+			  .help = "those after the one of this number; without it the newest" },
+			{ "run", RPC_TEXT, OPTIONAL, .help = "of shuntd, that the number is from, as the last answer had it" },
+			{ "limit", RPC_NUMBER, OPTIONAL, .max = EVENT_RING, .help = "at most so many; all that are kept" },
+			{ "wait", RPC_FLAG, OPTIONAL, .help = "if there is none, answer when one comes, or after 30 s" },
+			{ "pool", RPC_TEXT, OPTIONAL, .help = "only this pool's" },
+			{ "backend", RPC_ADDRESS, OPTIONAL, .help = "only this backend's" } },
+		rpc_events, "what happened to backends, pools and forwarders" },
 	{ "reload", RPC_CHANGE, { { "dry_run", RPC_FLAG, OPTIONAL, .help = "only say what would change" } }, rpc_reload,
 		"make the running set what the configuration file says" },
 	/* Not for everybody: the file is read with the daemon's rights. */

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "events.h"
 #include "log.h"
 #include "xdp_attach.h"
 #include "xdp_load.h"
@@ -262,8 +263,9 @@ static int attach(struct xdp *x, struct error *error)
 		return result;
 	}
 	note_attached(x, true);
-	log_notice("interface %s: XDP program id %u attached in %s mode, snapshot %llu", x->pins.interface,
-		x->set->program_id, mode_name(x->attachment.native), (unsigned long long)xdp_version(x));
+	event_tell(EVENT_FORWARDER_BACK, NULL, NULL, "interface %s: XDP program id %u attached in %s mode, snapshot %llu",
+		x->pins.interface, x->set->program_id, mode_name(x->attachment.native),
+		(unsigned long long)xdp_version(x));
 	if (xdp_warning(x))
 		log_warning("%s", xdp_warning(x));
 	let_multicast_in(x);
@@ -316,7 +318,7 @@ int xdp_publish(
 	return 0;
 }
 
-/* The program is off, and why. That its interface went, interface.c has said already. */
+/* The program is off, and why. */
 static void note_lost(struct xdp *x)
 {
 	note_attached(x, false);
@@ -329,8 +331,7 @@ static void note_lost(struct xdp *x)
 	else
 		error_set(&x->trouble, ENOENT, "somebody has taken the XDP program off interface %s",
 			x->pins.interface);
-	if (x->index && x->index == x->attachment.index)
-		log_warning("%s", x->trouble.text);
+	event_tell(EVENT_FORWARDER_LOST, NULL, NULL, "%s", x->trouble.text);
 }
 
 /* See that the program is where it should be, closely once a second, and put it there if it can be. */
@@ -496,7 +497,8 @@ int xdp_release(struct xdp *x, bool *found, struct error *error)
 	xdp_pin_remove(&x->pins);
 	xdp_pin_unlock(&x->pins);
 	if (!x->released)
-		log_notice("interface %s: XDP program taken off by command", x->pins.interface);
+		event_tell(EVENT_FORWARDER_LOST, NULL, NULL, "interface %s: XDP program taken off by command",
+			x->pins.interface);
 	note_attached(x, false);
 	x->released = true;
 	return 0;

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "events.h"
 #include "fuzz.h"
 #include "rpc_connection.h"
 #include "rpc_daemon.h"
@@ -27,12 +28,14 @@ static size_t n_replies;
 
 static void stop(void)
 {
+	events_close();
 	rpc_daemon_free(serving);
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	serving = rpc_daemon_new();
+	FUZZ_CHECK(!events_open(serving->base));
 	atexit(stop);
 	return 0;
 }

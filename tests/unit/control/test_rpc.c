@@ -291,6 +291,23 @@ static void whoever_stops_sending_is_answered(void)
 	leave();
 }
 
+/* It waits for events and closes: the wait is over, and the changes it sent behind it are made. */
+static void whoever_hangs_up_is_not_waited_for(void)
+{
+	let_in(true);
+	put(REQUEST("events", "{\"wait\":true}") "\n" REQUEST("disable", "{\"address\":\"10.0.0.12\"}") "\n"
+		REQUEST("events", "{\"wait\":true}") "\n" REQUEST("disable", "{\"address\":\"10.0.0.11\"}") "\n");
+	CU_ASSERT_PTR_NULL(get());
+	CU_ASSERT_PTR_NOT_NULL(client.connection);
+	CU_ASSERT_FALSE(model_pools(serving->model)->next->backends->disabled);
+	close(client.fd);
+	rpc_daemon_turn(serving);
+	CU_ASSERT_PTR_NULL(client.connection);
+	CU_ASSERT_TRUE(model_pools(serving->model)->next->backends->disabled);
+	CU_ASSERT_TRUE(model_pools(serving->model)->next->backends->next->disabled);
+	rpc_daemon_reset(serving);
+}
+
 /* Write as much of it as the connection takes; returns how much that was. */
 static size_t push(const char *data, size_t size)
 {
@@ -423,6 +440,7 @@ int main(void)
 		{ "lines come in any pieces", lines_in_any_pieces },
 		{ "changes wait for the forwarder, and others behind them", changes_wait_in_order },
 		{ "whoever stops sending is answered", whoever_stops_sending_is_answered },
+		{ "whoever hangs up is not waited for", whoever_hangs_up_is_not_waited_for },
 		{ "lines have a limit", lines_have_a_limit },
 		{ "whoever does not read waits", whoever_does_not_read_waits },
 		{ "the table of methods is whole", the_table_is_whole },
