@@ -12,6 +12,8 @@
 
 #include "snapshot.h"
 
+struct error;
+
 /* In the order of check_types in settings.c. */
 enum check_type {
 	CHECK_NONE,
@@ -93,6 +95,15 @@ int check_copy(struct check *to, const struct check *from);
 void check_free(struct check *check);
 /* Same content. The type of checks that nobody gave follows from the VIPs and is not compared. */
 bool check_equal(const struct check *a, const struct check *b);
+
+/*
+ * Whether its settings make a check together; what follows from others is set. 0; or -EINVAL, the one that is
+ * wrong
+ * ("command"), and what is, without the place.
+ */
+int check_complete(struct check *check, const char **setting, struct error *error);
+/* Whether it can be made only where a port is known: one of its own, or a VIP's. */
+bool check_wants_port(const struct check *check);
 
 /* "tcp" */
 const char *check_type_name(enum check_type type);

@@ -261,23 +261,27 @@ static void show(char *text, const char *shown, const char *name)
 	snprintf(text, SHOWN_MAX, "%.80s%s%.64s", shown, *shown ? "." : "", name);
 }
 
-/* That what is in a check is of its type, which is known by now. */
-static int check_belongings(struct reader *r, config_setting_t *group, const char *prefix, const char *shown,
-	const struct config_pool *pool)
+/* That what is in a check is of its type, which is known by now, and makes a whole. */
+static int finish_check(struct reader *r, config_setting_t *group, const char *shown, struct config_pool *pool)
 {
+	const char *word;
+	config_setting_t *from;
 	char name[SHOWN_MAX];
+	int err = 0;
 
-	for (int i = 0; i < config_setting_length(group); i++) {
-		config_setting_t *from = config_setting_get_elem(group, (unsigned int)i);
-		const struct setting *setting = settings_find(prefix, config_setting_name(from));
-		int err = settings_belong(setting, pool->check.type, r->error);
-
-		if (!err)
-			continue;
-		show(name, shown, config_setting_name(from));
-		return place(r, from, name, err);
+	for (int i = 0; i < config_setting_length(group) && !err; i++) {
+		from = config_setting_get_elem(group, (unsigned int)i);
+		word = config_setting_name(from);
+		err = settings_belong(settings_find("pools.check", word), pool->check.type, r->error);
 	}
-	return 0;
+	if (!err) {
+		err = check_complete(&pool->check, &word, r->error);
+		from = config_setting_get_member(group, word);
+	}
+	if (!err)
+		return 0;
+	show(name, shown, word);
+	return place(r, from ? from : group, name, err);
 }
 
 /* prefix: in the table; shown: in messages, where lists have an index. */
@@ -311,7 +315,7 @@ static int read_group(struct reader *r, config_setting_t *group, const char *pre
 			return place(r, group, name, -EINVAL);
 		}
 	}
-	return strcmp(prefix, "pools.check") ? 0 : check_belongings(r, group, prefix, shown, base);
+	return strcmp(prefix, "pools.check") ? 0 : finish_check(r, group, shown, base);
 }
 
 /* FNV-1a, 64 bits: the digest need only tell one file from the next. */

@@ -274,7 +274,7 @@ static int check_backends(const struct context *c, const struct config_pool *poo
 	return 0;
 }
 
-/* A tcp check has to know a port; where nobody said anything, it is made only where there is one. */
+/* Most checks have to know a port; where nobody said anything, it is made only where there is one. */
 static int settle_check(const struct context *c, struct config_pool *pool)
 {
 	const struct use *use = &c->use[pool - c->config->pools];
@@ -283,12 +283,12 @@ static int settle_check(const struct context *c, struct config_pool *pool)
 		pool->check.type = use->n_vips && !use->n_tcp_vips ? CHECK_NONE : CHECK_TCP;
 		return 0;
 	}
-	if (pool->check.type == CHECK_NONE || pool->check.port || !use->n_vips || use->n_port_vips)
+	if (!check_wants_port(&pool->check) || !use->n_vips || use->n_port_vips)
 		return 0;
 	error_set(c->error, EINVAL,
 		"is missing: the VIPs of pool \"%s\" are on every port (port 0), so a check of "
-		"type \"tcp\" has to say which; or type \"none\"",
-		pool->name);
+		"type \"%s\" has to say which; or type \"none\"",
+		pool->name, check_type_name(pool->check.type));
 	return refuse_pool(c, pool, ".check.port");
 }
 

@@ -121,6 +121,9 @@ int config_check_from_json(const json_t *object, struct check *check, struct err
 		if (err)
 			goto refuse;
 	}
+	err = check_complete(&pool.check, &name, error);
+	if (err)
+		goto refuse;
 	*check = pool.check;
 	return 0;
 

@@ -342,6 +342,8 @@ int model_pool_set(struct model *model, struct pool *pool, const struct config_p
 	check_free(&pool->check);
 	pool->check = check;
 	pool->check_version++;
+	/* Another type may rather go to another one. */
+	pool->check_vip = NULL;
 	model_pool_settle(model, pool);
 	return 0;
 }

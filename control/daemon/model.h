@@ -133,8 +133,8 @@ struct vip *model_vip_find(struct model *model, struct addr address, uint8_t pro
 struct backend *model_backend_find(struct pool *pool, struct addr address); /* not the removed ones */
 struct backend *model_backend_by_id(struct model *model, uint16_t id);      /* the removed ones too */
 struct vip *model_vip_by_id(struct model *model, uint16_t id);
-/* The VIP a check without a port of its own connects to: the first of TCP and one port, else the first of one
- * port, else the first (whose port is 0); NULL: the pool has none. */
+/* The VIP a check without a port of its own connects to: the first of its protocol and one port, else the first
+ * of one port, else the first (whose port is 0); NULL: the pool has none. */
 struct vip *model_check_vip(struct model *model, struct pool *pool);
 enum backend_state model_backend_state(const struct backend *backend);
 /* Whether new flows could go to it: all but what checks and handshakes say of it. */

@@ -39,15 +39,23 @@ struct vip *model_vip_find_address(struct model *model, struct addr address)
 	return addr_equal(vip->address, address) ? vip : NULL;
 }
 
-/* How well a check can go to it. */
+static bool is_checked_by_udp(const struct pool *pool)
+{
+	return pool->check.type == CHECK_UDP || pool->check.type == CHECK_DNS;
+}
+
+/* How well its pool's check can go to it. */
 static int check_rank(const struct vip *vip)
 {
-	return vip->port ? 1 + (vip->protocol == IPPROTO_TCP) : 0;
+	uint8_t protocol = is_checked_by_udp(vip->pool) ? IPPROTO_UDP : IPPROTO_TCP;
+
+	return vip->port ? 1 + (vip->protocol == protocol) : 0;
 }
 
 struct vip *model_check_vip(struct model *model, struct pool *pool)
 {
-	int best = pool->n_tcp_vips ? 2 : pool->n_port_vips ? 1 : 0;
+	uint32_t n_best = is_checked_by_udp(pool) ? pool->n_port_vips - pool->n_tcp_vips : pool->n_tcp_vips;
+	int best = n_best ? 2 : pool->n_port_vips ? 1 : 0;
 
 	if (pool->check_vip || !pool->n_vips)
 		return pool->check_vip;
@@ -187,7 +195,7 @@ int model_vip_add(struct model *model, struct addr address, uint8_t protocol, ui
 	if (other)
 		return error_set(error, EINVAL, "%s is a backend of pool \"%s\": it can't be a VIP too",
 			address_print(address, text), other->name);
-	if (pool->check.given && pool->check.type == CHECK_TCP && !pool->check.port && !port && !pool->n_port_vips)
+	if (pool->check.given && check_wants_port(&pool->check) && !port && !pool->n_port_vips)
 		return error_set(error, EINVAL,
 			"VIP %s is on every port, and the check of pool \"%s\" does not say which "
 			"one to connect to",
@@ -208,8 +216,8 @@ int model_vip_del(struct model *model, struct addr address, uint8_t protocol, ui
 	if (!vip)
 		return error_set(error, ENOENT, "there is no VIP %s", text);
 	pool = vip->pool;
-	if (pool->check.given && pool->check.type == CHECK_TCP && !pool->check.port && port &&
-		pool->n_port_vips == 1 && pool->n_vips > 1)
+	if (pool->check.given && check_wants_port(&pool->check) && port && pool->n_port_vips == 1 &&
+		pool->n_vips > 1)
 		return error_set(error, EBUSY,
 			"the check of pool \"%s\" goes to the port of VIP %s: its other VIPs, on "
 			"every port, have to be deleted first",

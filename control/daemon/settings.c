@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "check_text.h"
 #include "flow_table.h"
 #include "suggest.h"
 
@@ -163,23 +164,24 @@ const struct setting settings[] = {
 	{ "pools.check.fall", SETTING_NUMBER, "3", "failures in a row that take it down", .min = 1, .max = 1000,
 		IN(config_pool, check.fall) },
 	{ "pools.check.method", SETTING_TEXT, "GET", "of the request, such as GET, HEAD or OPTIONS", .min = 1,
-		.max = 20, .checks = OF_WEB, IN(config_pool, check.method) },
+		.max = 20, .checks = OF_WEB, .check = check_method_fault, IN(config_pool, check.method) },
 	{ "pools.check.host", SETTING_TEXT, NULL,
 		"the Host header, and the server's name in TLS unless sni says another; not given: the address "
 		"checked",
-		.min = 1, .max = 255, .checks = OF_WEB, IN(config_pool, check.host) },
+		.min = 1, .max = 255, .checks = OF_WEB, .check = check_host_fault, IN(config_pool, check.host) },
 	{ "pools.check.path", SETTING_TEXT, "/", "what is asked for, beginning with \"/\"", .min = 1, .max = 1023,
-		.checks = OF_WEB, IN(config_pool, check.path) },
+		.checks = OF_WEB, .check = check_path_fault, IN(config_pool, check.path) },
 	{ "pools.check.headers", SETTING_STRINGS, NULL, "more of them, each \"Name: value\"", .max = 32,
-		.checks = OF_WEB, IN(config_pool, check.headers) },
+		.checks = OF_WEB, .check = check_header_fault, IN(config_pool, check.headers) },
 	{ "pools.check.expect", SETTING_TEXT, "200-299",
 		"the statuses that are a success: numbers and ranges within 100 to 599, with commas between",
-		.min = 1, .max = 255, .checks = OF_WEB, IN(config_pool, check.expect) },
+		.min = 1, .max = 255, .checks = OF_WEB, .check = check_expect_fault,
+		IN(config_pool, check.expect) },
 	{ "pools.check.body", SETTING_TEXT, NULL,
 		"an extended regular expression that must be found in the first 64 KiB of the body", .min = 1,
-		.max = 1023, .checks = OF_WEB, IN(config_pool, check.body) },
+		.max = 1023, .checks = OF_WEB, .check = check_body_fault, IN(config_pool, check.body) },
 	{ "pools.check.sni", SETTING_TEXT, NULL, "the server's name in TLS; not given: host, if that is a name",
-		.min = 1, .max = 255, .checks = OF(HTTPS), IN(config_pool, check.sni) },
+		.min = 1, .max = 255, .checks = OF(HTTPS), .check = check_sni_fault, IN(config_pool, check.sni) },
 	{ "pools.check.verify", SETTING_BOOL, "false",
 		"whether a certificate that can't be verified, or is of another name, is a failure",
 		.checks = OF(HTTPS), IN(config_pool, check.verify) },
@@ -193,19 +195,21 @@ const struct setting settings[] = {
 		IN(config_pool, check.key) },
 	{ "pools.check.send", SETTING_TEXT, NULL,
 		"the datagram: text, or \"hex:\" and bytes such as \"hex:1b 00 ff\"; not given: an empty one",
-		.max = 4095, .checks = OF(UDP), IN(config_pool, check.send) },
+		.max = 4095, .checks = OF(UDP), .check = check_send_fault, IN(config_pool, check.send) },
 	{ "pools.check.receive", SETTING_TEXT, NULL,
 		"the answer: text that must be found in it, or \"hex:\" and all its bytes, where ?? is any byte "
 		"and a * at the end any "
 		"rest; not given: any answer",
-		.min = 1, .max = 4095, .checks = OF(UDP), IN(config_pool, check.receive) },
+		.min = 1, .max = 4095, .checks = OF(UDP), .check = check_receive_fault,
+		IN(config_pool, check.receive) },
 	{ "pools.check.query", SETTING_TEXT, ".", "the name that is asked for", .min = 1, .max = 254,
-		.checks = OF(DNS), IN(config_pool, check.query) },
+		.checks = OF(DNS), .check = check_query_fault, IN(config_pool, check.query) },
 	{ "pools.check.record", SETTING_CHOICE, "NS", "the type of record that is asked for",
 		.choices = check_records, .checks = OF(DNS), IN(config_pool, check.record) },
 	{ "pools.check.rcode", SETTING_TEXT, "NOERROR",
 		"the answers that are a success, with commas between: NOERROR, NXDOMAIN, REFUSED, SERVFAIL, ...",
-		.min = 1, .max = 255, .checks = OF(DNS), IN(config_pool, check.rcode) },
+		.min = 1, .max = 255, .checks = OF(DNS), .check = check_rcode_fault,
+		IN(config_pool, check.rcode) },
 	{ "pools.check.command", SETTING_STRINGS, NULL,
 		"the command: the absolute path of a program, and its arguments; no shell is between", .max = 64,
 		.checks = OF(EXEC), IN(config_pool, check.command) },

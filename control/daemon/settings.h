@@ -45,6 +45,8 @@ struct setting {
 	int64_t min;
 	int64_t max;
 	const char *const *choices; /* NULL-ended */
+	/* Texts, and each of strings: what else has to be right. 0; or -EINVAL and what is wrong, without the place. */
+	int (*check)(const char *text, struct error *error);
 	uint32_t checks;	    /* in pools.check: the types it belongs to, 1 << enum check_type; 0: all */
 	bool required;
 	bool seconds;

@@ -304,6 +304,8 @@ static int store_text(const struct setting *setting, const char *text, void *bas
 	case SETTING_TEXT:
 		if ((int64_t)length < setting->min || (int64_t)length > setting->max)
 			return wrong_text(setting, text, error);
+		if (setting->check && setting->check(text, error))
+			return -EINVAL;
 		return store_copy(setting, text, base, error);
 	case SETTING_PATH:
 		if (*text != '/' || (int64_t)length > setting->max)
@@ -354,6 +356,11 @@ int settings_store(const struct setting *setting, const struct value *value, voi
 		if (setting->max && value->items.n > (size_t)setting->max)
 			return error_set(
 				error, EINVAL, "%zu are too many: at most %" PRId64, value->items.n, setting->max);
+		for (size_t i = 0; setting->check && i < value->items.n; i++) {
+			err = setting->check(value->items.item[i], error);
+			if (err)
+				return err;
+		}
 		err = store_strings(setting, value, base, error);
 		break;
 	case SETTING_BOOL:

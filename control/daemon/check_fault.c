@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What may stand in the texts of a check: nothing that a request or a question could not carry as it was meant. */
+#include <ctype.h>
+#include <errno.h>
+#include <regex.h>
+#include <string.h>
+
+#include "check_text.h"
+#include "config.h"
+
+/* RFC 9110, 5.6.2. */
+static size_t token_length(const char *text)
+{
+	size_t length = 0;
+
+	while (isalnum((unsigned char)text[length]) || (text[length] && strchr("!#$%&'*+-.^_`|~", text[length])))
+		length++;
+	return length;
+}
+
+/* Without blanks and control characters, which would end the line it stands in, or the word. */
+static bool is_word(const char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text <= ' ' || *text == 0x7f)
+			return false;
+	return true;
+}
+
+int check_method_fault(const char *text, struct error *error)
+{
+	if (text[token_length(text)])
+		return error_set(error, EINVAL, "\"%.64s\" is not a method, such as \"GET\", \"HEAD\" or \"OPTIONS\"", text);
+	return 0;
+}
+
+int check_host_fault(const char *text, struct error *error)
+{
+	if (!is_word(text) || strpbrk(text, "/\\\"<>@"))
+		return error_set(error, EINVAL,
+			"\"%.64s\" is not a host's name or address, such as \"www.example.com\" or \"[2001:db8::1]:8080\"", text);
+	return 0;
+}
+
+int check_path_fault(const char *text, struct error *error)
+{
+	if (*text != '/' || !is_word(text))
+		return error_set(error, EINVAL,
+			"\"%.64s\" is not a path, which begins with \"/\" and has no blank (%%20 stands for one)", text);
+	return 0;
+}
+
+int check_header_fault(const char *text, struct error *error)
+{
+	size_t length = token_length(text);
+	const char *at = text + length;
+
+	while (*at == '\t' || ((unsigned char)*at >= ' ' && *at != 0x7f))
+		at++;
+	if (!length || text[length] != ':' || *at)
+		return error_set(error, EINVAL, "\"%.64s\" is not a header, such as \"Accept: text/plain\"", text);
+	return 0;
+}
+
+int check_expect_fault(const char *text, struct error *error)
+{
+	struct check_expect expect;
+
+	return check_expect_parse(text, &expect, error);
+}
+
+int check_body_fault(const char *text, struct error *error)
+{
+	char why[128];
+	regex_t regex;
+	int err = regcomp(&regex, text, REG_EXTENDED | REG_NOSUB);
+
+	if (!err) {
+		regfree(&regex);
+		return 0;
+	}
+	regerror(err, &regex, why, sizeof(why));
+	return error_set(error, EINVAL, "\"%.64s\" is not an extended regular expression: %s", text, why);
+}
+
+int check_sni_fault(const char *text, struct error *error)
+{
+	for (const char *c = text; *c; c++)
+		if (!isalnum((unsigned char)*c) && !strchr("-._", *c))
+			return error_set(error, EINVAL, "\"%.64s\" is not a host's name, such as \"www.example.com\"", text);
+	return 0;
+}
+
+int check_send_fault(const char *text, struct error *error)
+{
+	struct check_payload payload;
+
+	return check_payload_parse(text, false, &payload, error);
+}
+
+int check_receive_fault(const char *text, struct error *error)
+{
+	struct check_payload payload;
+
+	return check_payload_parse(text, true, &payload, error);
+}
+
+int check_query_fault(const char *text, struct error *error)
+{
+	uint8_t wire[CHECK_NAME_MAX];
+	int length = check_name_parse(text, wire, error);
+
+	return length < 0 ? length : 0;
+}
+
+int check_rcode_fault(const char *text, struct error *error)
+{
+	uint32_t rcodes;
+
+	return check_rcodes_parse(text, &rcodes, error);
+}
