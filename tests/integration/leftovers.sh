@@ -41,8 +41,13 @@ await 10 "every backend is up" all_up
 await 3 "six are there" counts_are "6 rules, 6 routes"
 kill_hard shuntd
 is "there are" "$(counts)" "6 rules, 6 routes"
-# One of an older run, of a backend that this configuration does not have, and one that is not shunt's.
-ip -n "${prefix}lb" rule add pref 5301 fwmark 0x5348fff0 lookup 5365520 protocol 83
+# Those of an older version, whose rules were in one level, of a backend that this configuration does not have; and
+# one that is not shunt's.
+ip -n "${prefix}lb" -batch - <<-END
+	rule add pref 5303 nop protocol 83
+	rule add pref 5302 fwmark 0x53480000/0xffff0000 unreachable protocol 83
+	rule add pref 5301 fwmark 0x5348fff0 lookup 5365520 protocol 83
+END
 ip -n "${prefix}lb" route add default via 10.0.0.13 dev "$kernel_interface" onlink table 5365520 proto 83
 ip -n "${prefix}lb" rule add fwmark 0x77 lookup 77 protocol 84
 ip -n "${prefix}lb" route add default via 10.0.0.13 dev "$kernel_interface" onlink table 77 proto 84
