@@ -59,6 +59,7 @@ static void publish(const struct sweeper *s, const struct generation *g, struct 
 
 	memcpy(h->active, s->sweep.by_backend, sizeof(h->active));
 	memcpy(h->closing, s->sweep.closing_by_backend, sizeof(h->closing));
+	memcpy(h->silent_s, s->sweep.silent_s, sizeof(h->silent_s));
 	for (__u32 w = 0; w < h->n_workers; w++)
 		mark_traffic(segment->workers[w].backend, g->tables.header->n_backends);
 	h->flows_active = s->sweep.active;

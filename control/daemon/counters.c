@@ -69,6 +69,7 @@ static void read_flows(struct counters *c, const struct stats_header *stats)
 		for (struct backend *b = p->backends; b; b = b->next) {
 			b->active_flows = *(const volatile uint32_t *)&stats->active[b->id];
 			b->closing_flows = *(const volatile uint32_t *)&stats->closing[b->id];
+			b->silent_s = *(const volatile uint32_t *)&stats->silent_s[b->id];
 		}
 	}
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * traffic.json: {"segments":{"dataplane":{"pid":1,"started_ns":2}},"vips":{"17":[3,4,5]},"backends":{}}, the arrays
- * being bases. Before there were two forwarders the first member was "segment", the dataplane's.
+ * traffic.json: {"segments":{"dataplane":{"pid":1,"started_ns":2}},"vips":{"17":[3,4,5,0,0,0]},"backends":{}}, the
+ * arrays being bases; before handshakes were counted they had three numbers. Before there were two forwarders the
+ * first member was "segment", the dataplane's.
  */
 #include "counters_file.h"
 
@@ -44,7 +45,9 @@ static json_t *to_json(const struct counters_base *bases)
 			continue;
 		snprintf(id, sizeof(id), "%u", i);
 		json_object_set_new(object, id,
-			json_pack("[III]", (json_int_t)t->packets, (json_int_t)t->bytes, (json_int_t)t->new_flows));
+			json_pack("[IIIIII]", (json_int_t)t->packets, (json_int_t)t->bytes,
+				(json_int_t)t->new_flows, (json_int_t)t->syns, (json_int_t)t->handshakes,
+				(json_int_t)t->syn_repeats));
 	}
 	return object;
 }
@@ -87,6 +90,9 @@ static void from_json(struct counters_base *bases, json_t *object)
 		bases[id].traffic.packets = (uint64_t)json_integer_value(json_array_get(figures, 0));
 		bases[id].traffic.bytes = (uint64_t)json_integer_value(json_array_get(figures, 1));
 		bases[id].traffic.new_flows = (uint64_t)json_integer_value(json_array_get(figures, 2));
+		bases[id].traffic.syns = (uint64_t)json_integer_value(json_array_get(figures, 3));
+		bases[id].traffic.handshakes = (uint64_t)json_integer_value(json_array_get(figures, 4));
+		bases[id].traffic.syn_repeats = (uint64_t)json_integer_value(json_array_get(figures, 5));
 		bases[id].used = true;
 	}
 }

@@ -41,6 +41,7 @@ struct forwarder_worker {
 	const __u64 *counter; /* by enum counter */
 	const __u64 *polls, *busy_polls; /* NULL: it does not poll */
 	const struct stats_traffic *vip, *backend; /* n_ids each, by id */
+	const struct stats_handshakes *handshakes; /* n_ids, by backend id; NULL: not counted */
 	uint32_t n_ids;
 };
 

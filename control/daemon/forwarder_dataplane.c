@@ -167,8 +167,14 @@ static bool worker(const struct forwarder *forwarder, uint32_t index, struct for
 
 	if (index >= d->stats.n_workers)
 		return false;
-	*out = (struct forwarder_worker){ .core = from->core, .received = &from->received, .counter = from->counter,
-		.polls = &from->polls, .busy_polls = &from->busy_polls, .vip = from->vip, .backend = from->backend,
+	*out = (struct forwarder_worker){ .core = from->core,
+		.received = &from->received,
+		.counter = from->counter,
+		.polls = &from->polls,
+		.busy_polls = &from->busy_polls,
+		.vip = from->vip,
+		.backend = from->backend,
+		.handshakes = from->handshakes,
 		.n_ids = STATS_IDS };
 	return true;
 }

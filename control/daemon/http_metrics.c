@@ -222,6 +222,21 @@ static double backend_new_flows(const struct backend *backend)
 	return (double)backend->traffic.new_flows;
 }
 
+static double backend_syns(const struct backend *backend)
+{
+	return (double)backend->traffic.syns;
+}
+
+static double backend_handshakes(const struct backend *backend)
+{
+	return (double)backend->traffic.handshakes;
+}
+
+static double backend_syn_repeats(const struct backend *backend)
+{
+	return (double)backend->traffic.syn_repeats;
+}
+
 static void put_backends(const struct daemon *daemon, struct evbuffer *out)
 {
 	static const struct {
@@ -232,10 +247,16 @@ static void put_backends(const struct daemon *daemon, struct evbuffer *out)
 		{ "backend_healthy", "gauge", "The last judgement of its check.", backend_healthy },
 		{ "backend_weight", "gauge", "Its share of new flows.", backend_weight },
 		{ "backend_flows_active", "gauge", "Flows in use, by backend.", backend_active },
-		{ "backend_flows_closing", "gauge", "Flows that have seen a FIN or RST, by backend.", backend_closing },
+		{ "backend_flows_closing", "gauge", "Flows that have seen a FIN or RST, by backend.",
+			backend_closing },
 		{ "backend_packets_total", "counter", "Packets sent to the backend.", backend_packets },
 		{ "backend_bytes_total", "counter", "Bytes of frames sent to the backend.", backend_bytes },
 		{ "backend_new_flows_total", "counter", "Flows that began on the backend.", backend_new_flows },
+		{ "backend_syns_total", "counter", "TCP SYNs that began a flow on the backend.", backend_syns },
+		{ "backend_handshakes_total", "counter",
+			"Of these, those whose client went on: the backend had answered.", backend_handshakes },
+		{ "backend_syn_repeats_total", "counter",
+			"SYNs of flows that were half-open on the backend already.", backend_syn_repeats },
 	};
 	char address[ADDRESS_TEXT];
 

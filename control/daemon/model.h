@@ -25,6 +25,10 @@ struct traffic {
 	uint64_t packets;
 	uint64_t bytes;
 	uint64_t new_flows;
+	/* Of backends alone; struct stats_handshakes says what each is. */
+	uint64_t syns;
+	uint64_t handshakes;
+	uint64_t syn_repeats;
 };
 
 /* A drain that was asked for. Times are of clock_boot_ms(), which nobody sets back. */
@@ -59,6 +63,7 @@ struct backend {
 	struct traffic traffic; /* counters.c: rw, others: ro */
 	uint32_t active_flows;  /* counters.c: rw, others: ro */
 	uint32_t closing_flows; /* counters.c: rw, others: ro */
+	uint32_t silent_s; /* counters.c: rw, others: ro; longest silence of an active flow, in steps of 4 s */
 	uint8_t sweeps; /* the model's: 0 to 2, that have counted them since nobody knew, or since a drain */
 	void *health;      /* owned by health.c */
 	void *neighbour;   /* owned by neighbour.c */

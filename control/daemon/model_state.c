@@ -11,17 +11,25 @@
  * Written by hand, as it is done at every change: a thousand backends take a tenth of what a tree of JSON values
  * would. Nothing in it wants escaping: names, addresses and numbers. What is as usual is left out.
  */
+static void dump_three(const char *name, uint64_t first, uint64_t second, uint64_t third, struct text *out)
+{
+	if (!first && !second && !third)
+		return;
+	text_add(out, ",\"");
+	text_add(out, name);
+	text_add(out, "\":[");
+	text_add_number(out, first);
+	text_add(out, ",");
+	text_add_number(out, second);
+	text_add(out, ",");
+	text_add_number(out, third);
+	text_add(out, "]");
+}
+
 static void dump_traffic(const struct traffic *t, struct text *out)
 {
-	if (!t->packets && !t->bytes && !t->new_flows)
-		return;
-	text_add(out, ",\"traffic\":[");
-	text_add_number(out, t->packets);
-	text_add(out, ",");
-	text_add_number(out, t->bytes);
-	text_add(out, ",");
-	text_add_number(out, t->new_flows);
-	text_add(out, "]");
+	dump_three("traffic", t->packets, t->bytes, t->new_flows, out);
+	dump_three("handshakes", t->syns, t->handshakes, t->syn_repeats, out);
 }
 
 static void dump_number(const char *name, uint64_t number, struct text *out)
@@ -153,22 +161,29 @@ static const char *string(const json_t *object, const char *name, bool *fault)
 	return value ? value : "";
 }
 
-static struct traffic restore_traffic(const json_t *object, bool *fault)
+static void restore_three(const json_t *object, const char *name, uint64_t *three, bool *fault)
 {
-	const json_t *traffic = json_object_get(object, "traffic");
-	uint64_t total[3] = { 0 };
+	const json_t *array = json_object_get(object, name);
 
-	if (traffic && json_array_size(traffic) != 3)
+	if (array && json_array_size(array) != 3)
 		*fault = true;
-	for (size_t i = 0; traffic && i < 3; i++) {
-		const json_t *number_of = json_array_get(traffic, i);
+	for (size_t i = 0; array && i < 3; i++) {
+		const json_t *number_of = json_array_get(array, i);
 
 		if (!json_is_integer(number_of) || json_integer_value(number_of) < 0)
 			*fault = true;
 		else
-			total[i] = (uint64_t)json_integer_value(number_of);
+			three[i] = (uint64_t)json_integer_value(number_of);
 	}
-	return (struct traffic){ total[0], total[1], total[2] };
+}
+
+static struct traffic restore_traffic(const json_t *object, bool *fault)
+{
+	uint64_t total[3] = { 0 }, handshakes[3] = { 0 };
+
+	restore_three(object, "traffic", total, fault);
+	restore_three(object, "handshakes", handshakes, fault);
+	return (struct traffic){ total[0], total[1], total[2], handshakes[0], handshakes[1], handshakes[2] };
 }
 
 /* One of a check's, within the range that the configuration has for it. */

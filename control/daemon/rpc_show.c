@@ -49,6 +49,9 @@ static json_t *show_backend(const struct daemon *daemon, const struct backend *b
 		backend->healthy, "check_error", error ? json_string(error) : json_null(), "since_s", (json_int_t)health_since_s(backend));
 
 	put_traffic(object, &backend->traffic);
+	json_object_set_new(object, "syns", json_integer((json_int_t)backend->traffic.syns));
+	json_object_set_new(object, "handshakes", json_integer((json_int_t)backend->traffic.handshakes));
+	json_object_set_new(object, "syn_repeats", json_integer((json_int_t)backend->traffic.syn_repeats));
 	if (rate)
 		put_rates(object, counters_backend_rates(daemon->counters, backend));
 	return object;

@@ -44,12 +44,14 @@ struct totals {
 
 struct traffic traffic_plus(struct traffic a, struct traffic b)
 {
-	return (struct traffic){ a.packets + b.packets, a.bytes + b.bytes, a.new_flows + b.new_flows };
+	return (struct traffic){ a.packets + b.packets, a.bytes + b.bytes, a.new_flows + b.new_flows,
+		a.syns + b.syns, a.handshakes + b.handshakes, a.syn_repeats + b.syn_repeats };
 }
 
 struct traffic traffic_minus(struct traffic a, struct traffic b)
 {
-	return (struct traffic){ a.packets - b.packets, a.bytes - b.bytes, a.new_flows - b.new_flows };
+	return (struct traffic){ a.packets - b.packets, a.bytes - b.bytes, a.new_flows - b.new_flows,
+		a.syns - b.syns, a.handshakes - b.handshakes, a.syn_repeats - b.syn_repeats };
 }
 
 static void add_traffic(struct traffic *sum, const struct stats_traffic *part)
@@ -62,15 +64,28 @@ static void add_traffic(struct traffic *sum, const struct stats_traffic *part)
 	sum->new_flows += now->new_flows;
 }
 
+static void add_handshakes(struct traffic *sum, const struct stats_handshakes *part)
+{
+	const volatile struct stats_handshakes *now = part;
+
+	sum->syns += now->asked;
+	sum->handshakes += now->completed;
+	sum->syn_repeats += now->repeated;
+}
+
 /* What a forwarder's workers counted of a VIP, or of a backend. */
 static struct traffic read_one(const struct forwarder *f, bool backend, uint32_t id)
 {
 	struct traffic sum = { 0 };
 	struct forwarder_worker worker;
 
-	for (uint32_t i = 0; forwarder_worker(f, i, &worker); i++)
-		if (id < worker.n_ids)
-			add_traffic(&sum, backend ? &worker.backend[id] : &worker.vip[id]);
+	for (uint32_t i = 0; forwarder_worker(f, i, &worker); i++) {
+		if (id >= worker.n_ids)
+			continue;
+		add_traffic(&sum, backend ? &worker.backend[id] : &worker.vip[id]);
+		if (backend && worker.handshakes)
+			add_handshakes(&sum, &worker.handshakes[id]);
+	}
 	return sum;
 }
 

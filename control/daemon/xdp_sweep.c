@@ -40,6 +40,7 @@ static void publish(struct xdp_sweep *s, struct xdp_set *set, uint32_t n_backend
 {
 	memcpy(stats->active, s->sweep.by_backend, sizeof(stats->active));
 	memcpy(stats->closing, s->sweep.closing_by_backend, sizeof(stats->closing));
+	memcpy(stats->silent_s, s->sweep.silent_s, sizeof(stats->silent_s));
 	for (uint32_t id = 0; id < set->control->sizes.ids; id++)
 		set->active[2 * id] = s->sweep.by_backend[id];
 	mark_traffic(set, n_backends);

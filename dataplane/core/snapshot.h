@@ -98,7 +98,13 @@ struct snapshot_pool {
 #define BACKEND_VALID 0x02 /* may be sent packets: its MAC is known and it is not disabled */
 #define BACKEND_UP 0x04    /* a repeated SYN of its own half-open flow may stay with it */
 
-/* up: VALID|UP and in the slots. draining: VALID|UP, not in the slots. down: VALID. disabled, MAC unknown: 0. */
+#define BACKEND_SUSPECT                                                                                           \
+	0x08 /* with the two above: its half-open flows leave it with the next SYN, all else stays */
+
+/*
+ * up: VALID|UP and in the slots. draining: VALID|UP, not in the slots. suspect: VALID|UP|SUSPECT, not in the
+ * slots. down: VALID. disabled, MAC unknown: 0. In the slots although down (a pool in panic): VALID|UP.
+ */
 struct snapshot_backend {
 	struct mac dst; /* the first twelve bytes of the frame, ready-made: its own MAC, */
 	struct mac src; /* and the MAC of the port it leaves by */

@@ -111,6 +111,8 @@ core_inline int snapshot_check_header(const struct snapshot_header *h, __u64 siz
 
 core_inline int snapshot_check_backends(const struct tables *t, struct snapshot_fault *fault)
 {
+	const __u32 up = BACKEND_VALID | BACKEND_UP;
+
 	for (__u32 i = 0; i < t->header->n_backends; i++) {
 		const struct snapshot_backend *b = &t->backends[i];
 
@@ -119,8 +121,10 @@ core_inline int snapshot_check_backends(const struct tables *t, struct snapshot_
 				return snapshot_fail(fault, "an unused backend has flags", i);
 			continue;
 		}
-		if (b->flags & ~(BACKEND_USED | BACKEND_VALID | BACKEND_UP))
+		if (b->flags & ~(BACKEND_USED | BACKEND_VALID | BACKEND_UP | BACKEND_SUSPECT))
 			return snapshot_fail(fault, "a backend has unknown flags", i);
+		if (b->flags & BACKEND_SUSPECT && (b->flags & up) != up)
+			return snapshot_fail(fault, "a backend is suspect that is not up", i);
 		if (b->port >= t->header->n_ports)
 			return snapshot_fail(fault, "a backend's port is none", i);
 		if (b->pool >= t->header->n_pools)
@@ -139,7 +143,7 @@ core_cold int snapshot_check_slot(const struct tables *t, __u32 pool, __u32 slot
 
 	if (!b)
 		return snapshot_fail(fault, "a slot names no backend", slot);
-	if (b->pool != pool || !(b->flags & BACKEND_VALID) || !b->weight)
+	if (b->pool != pool || !(b->flags & BACKEND_VALID) || b->flags & BACKEND_SUSPECT || !b->weight)
 		return snapshot_fail(fault, "a slot's backend is not to have new flows of its pool", slot);
 	return 0;
 }
@@ -172,7 +176,7 @@ core_inline int snapshot_check_pools(const struct tables *t, const struct snapsh
 	for (__u32 i = 0; i < t->header->n_backends; i++) {
 		const struct snapshot_backend *b = &t->backends[i];
 
-		if (b->flags & BACKEND_VALID && b->weight)
+		if ((b->flags & (BACKEND_VALID | BACKEND_SUSPECT)) == BACKEND_VALID && b->weight)
 			taker[i] = b->pool;
 	}
 	for (__u32 i = 0; i < t->header->n_pools; i++) {

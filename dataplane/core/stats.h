@@ -11,7 +11,7 @@
 #include "verdicts.h"
 
 #define STATS_MAGIC 0x31544154534e4853ULL /* "SHNSTAT1" */
-#define STATS_ABI 1
+#define STATS_ABI 2
 #define STATS_MAX_WORKERS 64
 #define STATS_COUNTERS 64 /* room for COUNTER_COUNT */
 #define STATS_IDS 65536
@@ -25,6 +25,15 @@ struct stats_traffic {
 	__u64 new_at_sweep; /* worker: ro, sweeper: rw; new_flows when active[] was last counted */
 };
 
+/* A backend's TCP handshakes, as far as the client's side of them shows. Of flows that are in the flow table. */
+struct stats_handshakes {
+	__u64 asked;	 /* worker: rw, others: ro; SYNs that began a flow on it */
+	__u64 completed; /* worker: rw, others: ro; half-open flows whose client went on: the backend had answered
+			  */
+	__u64 repeated;	 /* worker: rw, others: ro; SYNs of flows that were half-open on it already */
+	__u64 reserved;
+};
+
 struct stats_worker {
 	__u64 received;                /* packets; equals the sum of the VERDICT counters */
 	__u64 polls;                   /* receive bursts tried */
@@ -35,6 +44,7 @@ struct stats_worker {
 	__u64 counter[STATS_COUNTERS]; /* by enum counter */
 	struct stats_traffic vip[STATS_IDS];
 	struct stats_traffic backend[STATS_IDS];
+	struct stats_handshakes handshakes[STATS_IDS]; /* by backend id */
 };
 
 struct stats_port {
@@ -75,9 +85,12 @@ struct stats_header {
 	__u64 reserved[8];
 	__u32 active[STATS_IDS];  /* by backend id */
 	__u32 closing[STATS_IDS]; /* by backend id */
+	__u32 silent_s[STATS_IDS]; /* by backend id: since the last packet of that of its active flows which had
+				      none for longest; in ticks */
 };
 
 _Static_assert(sizeof(struct stats_traffic) == 32, "stats traffic");
+_Static_assert(sizeof(struct stats_handshakes) == 32, "stats handshakes");
 _Static_assert(sizeof(struct stats_worker) % 64 == 0, "stats worker");
 
 #endif

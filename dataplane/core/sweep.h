@@ -20,6 +20,7 @@ struct sweep {
 	__u64 half_open;
 	__u32 by_backend[STATS_IDS];         /* half-open, established, UDP */
 	__u32 closing_by_backend[STATS_IDS]; /* FIN, RESET */
+	__u32 silent_s[STATS_IDS];	     /* longest silence of an active flow, by backend */
 };
 
 /* Start anew. */
@@ -32,7 +33,7 @@ core_inline void sweep_begin(struct sweep *s)
 core_inline int sweep_word(struct sweep *s, const struct tables *t, __u64 *place)
 {
 	__u64 word = *(volatile __u64 *)place;
-	__u32 state = flow_word_state(word), id = flow_word_backend(word);
+	__u32 state = flow_word_state(word), id = flow_word_backend(word), silent_s;
 	const struct snapshot_backend *backend;
 
 	if (!word)
@@ -49,6 +50,9 @@ core_inline int sweep_word(struct sweep *s, const struct tables *t, __u64 *place
 	s->active++;
 	s->half_open += state == FLOW_SYN || state == FLOW_UDP_NEW;
 	s->by_backend[id]++;
+	silent_s = flow_word_age(word, t->tick) * FLOW_TICK_S;
+	if (silent_s > s->silent_s[id])
+		s->silent_s[id] = silent_s;
 	return 1;
 }
 
