@@ -232,13 +232,14 @@ static void fill_pools(struct model *model, struct snapshot_pool *pools)
 
 static __u8 backend_flags(const struct backend *b)
 {
-	__u8 flags = BACKEND_USED;
+	bool in_slots = model_backend_is_in_slots(b);
 
 	if (!b->mac_known || b->cut_off || b->disabled)
-		return flags;
+		return BACKEND_USED;
 	/* Of a removed one nobody knows whether it is still there: a client that tries again goes elsewhere. */
-	return flags | BACKEND_VALID |
-		((b->healthy && !b->removed) || model_backend_is_in_slots(b) ? BACKEND_UP : 0);
+	if (!in_slots && (b->removed || !b->healthy))
+		return BACKEND_USED | BACKEND_VALID;
+	return BACKEND_USED | BACKEND_VALID | BACKEND_UP | (b->suspect && !in_slots ? BACKEND_SUSPECT : 0);
 }
 
 static void fill_backends(struct model *model, struct snapshot_backend *backends,
