@@ -44,17 +44,18 @@ static void clean(char *text)
 	json_decref(json);
 }
 
-static void log_event(const struct event_entry *entry)
+const char *event_message(const struct event_entry *entry, char *text)
 {
-	const struct event_kind_info *info = &event_kind_infos[entry->kind];
+	const char *words = event_kind_infos[entry->kind].words;
 	char object[NAME_MAX_LEN + ADDRESS_TEXT + 16] = "";
 
 	if (entry->backend[0])
 		snprintf(object, sizeof(object), "backend %s %s: ", entry->pool, entry->backend);
 	else if (entry->pool[0])
 		snprintf(object, sizeof(object), "pool %s: ", entry->pool);
-	log_write(info->priority, "%s%s%s%s", object, info->words, info->words[0] && entry->text[0] ? ": " : "",
-		entry->text);
+	snprintf(
+		text, EVENT_MESSAGE, "%s%s%s%s", object, words, *words && entry->text[0] ? ": " : "", entry->text);
+	return text;
 }
 
 static void keep(const struct event_entry *entry)
@@ -71,6 +72,7 @@ void event_tell(
 	enum event_kind kind, const struct pool *pool, const struct backend *backend, const char *format, ...)
 {
 	struct event_entry entry = { .kind = kind };
+	char message[EVENT_MESSAGE];
 	struct timespec now;
 	va_list args;
 
@@ -86,7 +88,7 @@ void event_tell(
 	vsnprintf(entry.text, sizeof(entry.text), format, args);
 	va_end(args);
 	clean(entry.text);
-	log_event(&entry);
+	log_write(event_kind_infos[kind].priority, "%s", event_message(&entry, message));
 	if (ring.entry)
 		keep(&entry);
 }

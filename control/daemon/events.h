@@ -105,6 +105,9 @@ uint64_t events_last(void);
 uint64_t events_first(void);
 /* The entry of this number, from events_first() to events_last(): valid until the next event_tell(). Else NULL. */
 const struct event_entry *events_get(uint64_t sequence);
+/* Its line in the log, "backend web 10.0.0.11: down: ...", into text[EVENT_MESSAGE], returned. */
+#define EVENT_MESSAGE (EVENT_TEXT + NAME_MAX_LEN + ADDRESS_TEXT + 48)
+const char *event_message(const struct event_entry *entry, char *text);
 /* Tells one life of the ring from another: sequence numbers are of one run. "" while there is no ring. */
 const char *events_run(void);
 /* How often each kind was told since the ring was opened. */

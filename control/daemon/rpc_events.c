@@ -48,12 +48,12 @@ static const char *priority_name(int priority)
 static json_t *entry_json(const struct event_entry *entry)
 {
 	const struct event_kind_info *info = &event_kind_infos[entry->kind];
-	char text[TIME_TEXT];
+	char text[TIME_TEXT], message[EVENT_MESSAGE];
 
-	return json_pack("{s:I,s:s,s:s,s:s,s:s?,s:s?,s:s}", "sequence", (json_int_t)entry->sequence, "time",
+	return json_pack("{s:I,s:s,s:s,s:s,s:s?,s:s?,s:s,s:s}", "sequence", (json_int_t)entry->sequence, "time",
 		print_time(entry->time_ms, text), "kind", info->name, "priority", priority_name(info->priority),
 		"pool", entry->pool[0] ? entry->pool : NULL, "backend", entry->backend[0] ? entry->backend : NULL,
-		"text", entry->text);
+		"text", entry->text, "message", event_message(entry, message));
 }
 
 static bool is_wanted(const struct rpc_call *call, const struct event_entry *entry)

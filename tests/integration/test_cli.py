@@ -151,7 +151,7 @@ def test_usage(daemon):
         r = shuntctl(*args, socket=None if "--socket" in args else daemon.path)
         name = " ".join(a if len(a) < 40 else a[:20] + "..." for a in args)
         check(f"usage: {name}", r.status == 2 and why in r.err and r.err.startswith("shuntctl: ") and not r.out, r)
-    for args in (["doctor"], ["top"], ["import", "ipvsadm", "x"], ["events"], ["drain", "10.0.0.1", "--wait"],
+    for args in (["doctor"], ["top"], ["import", "ipvsadm", "x"], ["drain", "10.0.0.1", "--wait"],
                  ["drain", "10.0.0.1", "--deadline", "30m"]):
         r = shuntctl(*args, socket=daemon.path)
         check(f"not of this version: {' '.join(args)}", r.status == 2 and "unknown" in r.err, r)
@@ -196,6 +196,9 @@ def test_requests(daemon):
          {"source": "198.51.100.2:40000", "vip": "192.0.2.80:80/tcp"}),
         ("explain [2001:db8::2]:40000 [2001:db8::80]:53/udp", "explain",
          {"source": "[2001:db8::2]:40000", "vip": "[2001:db8::80]:53/udp"}),
+        ("events", "events", {"limit": 100}),
+        ("events --limit 5 --pool web --backend 10.0.0.11", "events",
+         {"limit": 5, "pool": "web", "backend": "10.0.0.11"}),
         ("reload", "reload", {}),
         ("reload --dry-run", "reload", {"dry_run": True}),
         ("check some.conf", "check", {"file": f"{folder}/some.conf"}),
@@ -446,6 +449,67 @@ def test_json(daemon):
     check("--json: an error over bytes that are not UTF-8", r.status == 2 and "message" in json.loads(r.err)["error"], r)
 
 
+EVENTS = """\
+2026-11-21 17:10:57.123  backend web 10.0.0.12: down: 3 failures in a row: HTTP status 503
+2026-11-21 17:11:09.004  backend web 10.0.0.12: up
+2026-11-21 17:11:10.500  reload: nothing has changed
+"""
+
+
+def test_events(daemon):
+    r = shuntctl("events", socket=daemon.path, env=environment(TZ="UTC"))
+    same("events: time and what the log said", str(r), f"exit status 0\n{EVENTS}")
+    r = shuntctl("events", socket=daemon.path, env=environment(TZ="XXX-1"))
+    check("events: the time is that of here", r.out.startswith("2026-11-21 18:10:57.123  "), r)
+    r = shuntctl("--json", "events", socket=daemon.path)
+    same("--json events: one object a line", [json.loads(line) for line in r.out.splitlines()],
+         ANSWERS["events"]["events"])
+    daemon.results["events"] = {"events": [{"time": "never", "text": "a\033[2Jb"}, 17, {}], "next": "x"}
+    r = shuntctl("events", socket=daemon.path)
+    same("events of another shape are no harm", str(r), "exit status 0\nnever  a?[2Jb\n-  ?\n-  ?\n")
+    daemon.results.clear()
+
+    def event(n):
+        return {"sequence": n, "time": f"2026-11-21T17:10:0{n}.000Z", "message": f"event {n}"}
+
+    # What each of its calls gets; None: shuntd hangs up, as one does that is stopped.
+    script = [
+        {"result": {"events": [event(1)], "next": 1, "lost": False, "run": "a"}},
+        {"result": {"events": [event(2)], "next": 2, "lost": False, "run": "a"}},
+        {"result": {"events": [], "next": 2, "lost": False, "run": "a"}},
+        None,
+        None,
+        {"result": {"events": [event(3)], "next": 3, "lost": True, "run": "b"}},
+        {"result": {"events": [event(4)], "next": 9, "lost": True, "run": "b"}},
+        {"error": {"code": 1, "message": "enough"}},
+    ]
+
+    def act(connection, request):
+        answer = script.pop(0)
+        if answer:
+            connection.sendall(json.dumps({"jsonrpc": "2.0", "id": 1, **answer}).encode() + b"\n")
+
+    daemon.requests.clear()
+    daemon.misbehave = act
+    r = shuntctl("events", "--follow", "--pool", "web", socket=daemon.path, env=environment(TZ="UTC"))
+    daemon.misbehave = None
+    same("events --follow: each event once, through a restart", r.out,
+         "".join(f"2026-11-21 17:10:0{n}.000  event {n}\n" for n in range(1, 5)))
+    same("events --follow: says what it saw of shuntd", r.err,
+         "shuntctl: shuntd is away: waiting for it\nshuntctl: shuntd is back\n"
+         "shuntctl: shuntd was restarted: these are its events since\n"
+         "shuntctl: more events came than shuntd keeps: some are missing here\n"
+         "shuntctl: enough\n")
+    check("events --follow: what shuntd refuses ends it", r.status == 1, r)
+    asked = [q["params"] for q in daemon.requests]
+    same("events --follow: goes on where it was", asked,
+         [{"pool": "web", "limit": 10}] +
+         [{"pool": "web", "wait": True, "after": n, "run": run}
+          for n, run in ((1, "a"), (2, "a"), (2, "a"), (2, "a"), (2, "a"), (3, "b"), (9, "b"))])
+    r = shuntctl("events", "--follow", socket="/nowhere")
+    check("events --follow: no daemon at first: status 3", r.status == 3, r)
+
+
 def test_connection(folder):
     r = shuntctl("show", socket=folder / "nothing")
     check("no socket: status 3", r.status == 3 and "no shuntd at" in r.err and "is it running?" in r.err, r)
@@ -694,6 +758,7 @@ def main():
         test_requests(daemon)
         test_printing(daemon)
         test_json(daemon)
+        test_events(daemon)
         test_connection(folder)
         test_bad_answers(daemon)
         test_output(daemon)

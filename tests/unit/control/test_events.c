@@ -217,9 +217,13 @@ static void the_newest_are_shown(void)
 	CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(event, "pool")), "web");
 	CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(event, "backend")), "10.0.0.12");
 	CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(event, "text")), "failure 1");
+	CU_ASSERT_STRING_EQUAL(
+		json_string_value(json_object_get(event, "message")), "backend web 10.0.0.12: down: failure 1");
 	CU_ASSERT_EQUAL(
 		strlen(json_string_value(json_object_get(event, "time"))), strlen("2026-11-21T17:10:57.123Z"));
 	event = json_array_get(json_object_get(result, "events"), 1);
+	CU_ASSERT_STRING_EQUAL(
+		json_string_value(json_object_get(event, "message")), "reload: nothing has changed");
 	CU_ASSERT_TRUE(json_is_null(json_object_get(event, "pool")));
 	CU_ASSERT_TRUE(json_is_null(json_object_get(event, "backend")));
 	json_decref(result);
