@@ -154,15 +154,12 @@ const struct command command_table[] = {
 		.options = show_options,
 		.method = "show",
 		.summary = "the tree of VIPs, pools and backends",
-		.details = "Under each VIP the backends of its pool, as 'ipvsadm -Ln' has it. A backend's state "
-			   "is up,\n"
-			   "down (its check fails, or its MAC address is not known), draining (keeps its flows, "
-			   "gets\n"
-			   "no new ones), drained (none left) or disabled. Active flows are in use, closing ones "
-			   "have\n"
-			   "seen a FIN or RST. A backend's flows and traffic are those of its pool, over all VIPs "
-			   "that\n"
-			   "use it.",
+		.details =
+			"Under each VIP the backends of its pool, as 'ipvsadm -Ln' has it. A backend's state is up,\n"
+			"down (its check fails, or its MAC address is not known), draining (keeps its flows, gets\n"
+			"no new ones), drained (none left) or disabled. Active flows are in use, closing ones have\n"
+			"seen a FIN or RST. A backend's flows and traffic are those of its pool, over all VIPs that\n"
+			"use it.",
 		.print = print_show,
 	},
 	{
@@ -208,7 +205,8 @@ const struct command command_table[] = {
 		.options = backend_add_options,
 		.method = "backend.add",
 		.summary = "put a backend into a pool",
-		.details = "It gets flows as soon as its MAC address is known and its check succeeds.",
+		.details =
+			"It gets flows as soon as its MAC address is known and its check succeeds.",
 		.changes = true,
 		.print = print_change,
 	},
@@ -217,7 +215,8 @@ const struct command command_table[] = {
 		.arguments = pool_and_backend,
 		.method = "backend.del",
 		.summary = "take a backend out of a pool",
-		.details = "It gets no new flows and is shown no more; the flows it has go on until they end.",
+		.details =
+			"It gets no new flows and is shown no more; the flows it has go on until they end.",
 		.changes = true,
 		.print = print_change,
 	},
@@ -236,8 +235,9 @@ const struct command command_table[] = {
 		.options = in_pool_option,
 		.method = "drain",
 		.summary = "give a backend no new flows; those it has stay",
-		.details = "'show' has it as draining with the flows left, and as drained when there are none.\n"
-			   "'enable' ends it.",
+		.details =
+			"'show' has it as draining with the flows left, and as drained when there are none.\n"
+			"'enable' ends it.",
 		.changes = true,
 		.print = print_change,
 	},
@@ -247,8 +247,9 @@ const struct command command_table[] = {
 		.options = in_pool_option,
 		.method = "disable",
 		.summary = "take a backend out at once, with its flows",
-		.details = "Its flows are given other backends; TCP connections among them break. 'drain' is the\n"
-			   "gentle way.",
+		.details =
+			"Its flows are given other backends; TCP connections among them break. 'drain' is the\n"
+			"gentle way.",
 		.changes = true,
 		.print = print_change,
 	},
@@ -273,8 +274,9 @@ const struct command command_table[] = {
 		.options = flows_options,
 		.method = "flows",
 		.summary = "what the flow table holds",
-		.details = "The table keeps a fingerprint of each flow and not the client's address, so none is\n"
-			   "shown; 'explain' finds the entry of a flow whose addresses are known.",
+		.details =
+			"The table keeps a fingerprint of each flow and not the client's address, so none is\n"
+			"shown; 'explain' finds the entry of a flow whose addresses are known.",
 		.print = print_flows,
 	},
 	{
@@ -289,9 +291,9 @@ const struct command command_table[] = {
 		.options = events_options,
 		.method = "events",
 		.summary = "what happened to backends, pools and forwarders",
-		.details = "Of the last 1,024 events since shuntd was started. --follow goes on when shuntd is "
-			   "restarted,\n"
-			   "and says so. With --json each event is an object on a line of its own.",
+		.details =
+			"Of the last 1,024 events since shuntd was started. --follow goes on when shuntd is restarted,\n"
+			"and says so. With --json each event is an object on a line of its own.",
 		.run = events_run,
 	},
 	{
@@ -299,8 +301,9 @@ const struct command command_table[] = {
 		.options = reload_options,
 		.method = "reload",
 		.summary = "make the running set what shunt.conf says",
-		.details = "Changes made by command are dropped ('save' first to keep them), except drains and\n"
-			   "disables of backends that stay. A file with anything wrong changes nothing.",
+		.details =
+			"Changes made by command are dropped ('save' first to keep them), except drains and\n"
+			"disables of backends that stay. A file with anything wrong changes nothing.",
 		.changes = true,
 		.print = print_reload,
 	},
@@ -316,7 +319,8 @@ const struct command command_table[] = {
 		.arguments = save_arguments,
 		.method = "save",
 		.summary = "write the running set as a configuration file",
-		.details = "The file is replaced whole or not at all.",
+		.details =
+			"The file is replaced whole or not at all.",
 		.run = save_run,
 	},
 	{
@@ -324,11 +328,10 @@ const struct command command_table[] = {
 		.arguments = detach_arguments,
 		.method = "detach",
 		.summary = "take the XDP program off the interface",
-		.details = "Packets for VIPs then go to the kernel, which has no use for them. 'reload', or a "
-			   "restart of\n"
-			   "shuntd, attaches it again, with its flows if it was a reload. Where shuntd does not "
-			   "run,\n"
-			   "'shuntd --detach' does the same.",
+		.details =
+			"Packets for VIPs then go to the kernel, which has no use for them. 'reload', or a restart of\n"
+			"shuntd, attaches it again, with its flows if it was a reload. Where shuntd does not run,\n"
+			"'shuntd --detach' does the same.",
 		.changes = true,
 		.print = print_detach,
 	},
