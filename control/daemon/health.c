@@ -187,6 +187,7 @@ static void finish_success(struct probe *probe)
 	bool enough = ++probe->successes >= probe->check.rise || probe->fresh;
 
 	end_suspicion(probe);
+	model_set_returned(probe->health->model, probe->backend);
 	set_unmade(probe, false);
 	probe->failures = 0;
 	probe->fresh = false;

@@ -225,12 +225,16 @@ static int put_in(struct model *model, struct pool *pool)
 	return 0;
 }
 
-/* What needs no more than to be known. */
-static void set_policy(struct pool *pool, const struct config_pool *wanted)
+/* Whether that is anything new. */
+static bool set_policy(struct pool *pool, const struct config_pool *wanted)
 {
+	if (pool->panic == wanted->panic && pool->slow_start_ms == wanted->slow_start_ms &&
+		pool->passive == wanted->passive)
+		return false;
 	pool->panic = wanted->panic;
 	pool->slow_start_ms = wanted->slow_start_ms;
 	pool->passive = wanted->passive;
+	return true;
 }
 
 int model_pool_insert(
@@ -244,7 +248,7 @@ int model_pool_insert(
 	snprintf(pool->name, sizeof(pool->name), "%s", wanted->name);
 	pool->family = AF_UNSPEC;
 	pool->scheduler = wanted->scheduler;
-	set_policy(pool, wanted);
+	(void)set_policy(pool, wanted);
 	if (check_copy(&pool->check, &wanted->check)) {
 		err = error_set(error, ENOMEM, "out of memory");
 		goto free_pool;
@@ -289,11 +293,23 @@ void model_pool_rename(struct model *model, struct pool *pool, const char *name)
 
 void model_pool_remove(struct model *model, struct pool *pool)
 {
+	model_pool_set_fallback(model, pool, NULL);
+	for (struct pool *p = model->first_pool; p && pool->n_fallback_of; p = p->next)
+		if (p->fallback == pool)
+			model_pool_set_fallback(model, p, NULL);
 	model_backend_free_all(model, pool);
 	take_out(model, pool);
 	model_ids_release(&model->pool_ids, pool->id);
 	free_pool(pool);
 	model_tell_snapshot_needed(model);
+}
+
+/* What a pool that nobody gave a check has: none where a connection can't be made. */
+static enum check_type type_by_default(const struct pool *pool)
+{
+	bool tcp = pool->n_vips ? pool->n_tcp_vips : pool->n_lent_tcp_vips;
+
+	return model_pool_is_used(pool) && !tcp ? CHECK_NONE : CHECK_TCP;
 }
 
 void model_pool_settle(struct model *model, struct pool *pool)
@@ -304,7 +320,7 @@ void model_pool_settle(struct model *model, struct pool *pool)
 	}
 	pool->unsettled = false;
 	if (!pool->check.given) {
-		enum check_type type = pool->n_vips && !pool->n_tcp_vips ? CHECK_NONE : CHECK_TCP;
+		enum check_type type = type_by_default(pool);
 
 		pool->check_version += type != pool->check.type;
 		pool->check.type = type;
@@ -313,8 +329,12 @@ void model_pool_settle(struct model *model, struct pool *pool)
 	/* Backends of a pool without a check are up, whatever the last one said. */
 	if (pool->check.type != CHECK_NONE)
 		return;
-	for (struct backend *b = pool->backends; b; b = b->next)
+	for (struct backend *b = pool->backends; b; b = b->next) {
 		model_set_healthy(model, b, true);
+		model_set_suspect(model, b, false);
+		model_set_check_weight(model, b, -1);
+		model_set_returned(model, b);
+	}
 }
 
 void model_settle_all(struct model *model)
@@ -323,6 +343,7 @@ void model_settle_all(struct model *model)
 	for (struct pool *pool = model->first_pool; pool; pool = pool->next)
 		if (pool->unsettled)
 			model_pool_settle(model, pool);
+	model_weigh_all(model);
 }
 
 int model_pool_set(struct model *model, struct pool *pool, const struct config_pool *wanted)
@@ -334,7 +355,11 @@ int model_pool_set(struct model *model, struct pool *pool, const struct config_p
 		pool->scheduler = wanted->scheduler;
 		model_tell_snapshot_needed(model);
 	}
-	set_policy(pool, wanted);
+	if (set_policy(pool, wanted)) {
+		model_tell_pool_changed(model, pool);
+		if (!model->settle_later)
+			model_weigh_all(model);
+	}
 	if (check_equal(&pool->check, &wanted->check))
 		return 0;
 	if (check_copy(&check, &wanted->check))
@@ -381,6 +406,15 @@ int model_pool_add(struct model *model, const struct config_pool *wanted, struct
 	return err;
 }
 
+static const struct pool *borrower_of(const struct model *model, const struct pool *pool)
+{
+	const struct pool *p = model->first_pool;
+
+	while (p && p->fallback != pool)
+		p = p->next;
+	return p;
+}
+
 int model_pool_del(struct model *model, const char *name, struct error *error)
 {
 	struct pool *pool = model_pool_find(model, name);
@@ -388,6 +422,9 @@ int model_pool_del(struct model *model, const char *name, struct error *error)
 
 	if (!pool)
 		return model_no_pool(model, name, error);
+	if (pool->n_fallback_of)
+		return error_set(error, EBUSY, "pool \"%s\" is the fallback of pool \"%s\"", name,
+			borrower_of(model, pool)->name);
 	if (pool->n_vips) {
 		const struct vip *vip = model_check_vip(model, pool);
 

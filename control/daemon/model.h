@@ -36,7 +36,8 @@ struct drain {
 	uint64_t since_ms;
 	uint64_t deadline_ms; /* flows still there are cut then; 0: none */
 	uint32_t cut;	      /* flows that were cut at the deadline */
-	bool over;	      /* no flow is left; stays so until the backend is enabled */
+	bool over;    /* no flow is left; stays so until the backend is enabled */
+	bool expired; /* it was over by its deadline: packets of its flows go elsewhere */
 };
 
 struct backend {
@@ -85,12 +86,20 @@ struct pool {
 	bool in_fallback;	  /* the fallback serves the VIPs now */
 	struct backend *backends; /* the removed ones too */
 	uint32_t n_backends; /* without the removed ones */
+	uint32_t n_enabled; /* those of them that commands and weights let have new flows, */
+	uint32_t n_usable;  /* of these those that could be sent some now, */
+	uint32_t n_healthy; /* of these those that are, */
+	uint32_t n_taking;  /* and of these those that are not suspect */
+	uint32_t n_fallback_of;   /* pools that fall back to this one, */
+	uint32_t n_lent_vips;     /* their VIPs, */
+	uint32_t n_lent_tcp_vips; /* and of these those of TCP and one port */
 	uint32_t n_vips;
 	uint32_t n_port_vips; /* of them those of one port */
 	uint32_t n_tcp_vips;  /* and of these those of TCP: where there is any, a pool is checked by default */
 	bool slots_dirty;  /* slots have to be built anew before the next snapshot */
 	uint16_t *slots;
 	uint32_t n_slots;
+	uint16_t slot_scale; /* weights in them are so many times the backends' */
 	struct sorted sorted; /* the model's: its backends, for look-ups */
 	bool unsettled;        /* the model's: the check's type is to follow the VIPs yet */
 	struct vip *check_vip; /* the model's: model_check_vip()'s, or NULL: to be looked for */
@@ -119,7 +128,8 @@ struct model_listener {
 	/* Any field above traffic; it is told of removed ones too. */
 	void (*backend_changed)(void *context, struct backend *backend);
 	void (*backend_removed)(void *context, struct backend *backend); /* just before it is freed */
-	void (*pool_changed)(void *context, struct pool *pool); /* its check, its first or last VIP */
+	/* Its check, its policy, its VIPs, or those of a pool that falls back to it. */
+	void (*pool_changed)(void *context, struct pool *pool);
 	void (*snapshot_needed)(void *context); /* something a forwarder must know has changed */
 };
 
@@ -139,13 +149,18 @@ struct backend *model_backend_find(struct pool *pool, struct addr address); /* n
 struct backend *model_backend_by_id(struct model *model, uint16_t id);      /* the removed ones too */
 struct vip *model_vip_by_id(struct model *model, uint16_t id);
 /* The VIP a check without a port of its own connects to: the first of its protocol and one port, else the first
- * of one port, else the first (whose port is 0); NULL: the pool has none. */
+ * of one port, else the first (whose port is 0). Of a pool without any, likewise of the pools that fall back to it;
+ * NULL: these have none either. */
 struct vip *model_check_vip(struct model *model, struct pool *pool);
 enum backend_state model_backend_state(const struct backend *backend);
 /* Whether new flows could go to it: all but what checks and handshakes say of it. */
 bool model_backend_is_usable(const struct backend *backend);
 /* Whether it may get new flows now, and so is in its pool's slots. */
 bool model_backend_is_in_slots(const struct backend *backend);
+/* How many of the pool's are. */
+uint32_t model_pool_in_slots(const struct pool *pool);
+/* Whether VIPs are served by it, or would be while it is their pool's fallback. */
+bool model_pool_is_used(const struct pool *pool);
 /* Its weight among the pool's others, slow start left out. */
 uint16_t model_backend_weight(const struct backend *backend);
 const char *backend_state_name(enum backend_state state);
@@ -167,7 +182,10 @@ int model_backend_add(struct model *model, const char *pool, struct addr address
 int model_backend_del(struct model *model, const char *pool, struct addr address, struct error *error);
 int model_backend_set(struct model *model, const char *pool, struct addr address, uint16_t weight,
 	struct error *error);
-/* In the named pool, or with NULL in every pool that has it; -ENOENT if none has. */
+/*
+ * In the named pool, or with NULL in every pool that has it; -ENOENT if none has. What was disabled or drained and
+ * is enabled is "returning" until its check has succeeded, where it has one.
+ */
 int model_disable(struct model *model, const char *pool, struct addr address, struct error *error);
 int model_enable(struct model *model, const char *pool, struct addr address, struct error *error);
 
@@ -203,6 +221,11 @@ void model_set_ramp(struct model *model, struct backend *backend, uint16_t permi
  * to drain has found no flow of it.
  */
 void model_reap(struct model *model, uint64_t now_s);
+/*
+ * End the drains whose deadline is over: flows that are left are cut. now_ms: clock_boot_ms(). Returns the next
+ * deadline, or 0 if there is none.
+ */
+uint64_t model_drain_deadlines(struct model *model, uint64_t now_ms);
 /* The forwarder went away, or has stopped: what it counted is not to be relied on until it sweeps again. */
 void model_flows_unknown(struct model *model);
 

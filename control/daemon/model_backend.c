@@ -22,8 +22,7 @@ enum backend_state model_backend_state(const struct backend *backend)
 	if (backend->disabled)
 		return STATE_DISABLED;
 	if (backend->draining)
-		return backend->sweeps != SWEEPS_TO_COUNT || backend->active_flows || backend->closing_flows ?
-			       STATE_DRAINING : STATE_DRAINED;
+		return backend->drain.over ? STATE_DRAINED : STATE_DRAINING;
 	return backend->healthy && backend->mac_known && !backend->cut_off && !backend->returning ? STATE_UP
 												  : STATE_DOWN;
 }
@@ -64,25 +63,15 @@ struct backend *model_backend_find(struct pool *pool, struct addr address)
 	return backend && !backend->removed ? backend : NULL;
 }
 
-/* What of a backend decides on slots: taken before a change, compared after it. */
-struct share {
-	bool in_slots;
-	uint16_t weight;
-	uint16_t ramp;
-};
-
-static struct share share_of(const struct backend *backend)
+void model_backend_touch(struct model *model, struct backend *backend, struct model_share before)
 {
-	return (struct share){ model_backend_is_in_slots(backend), model_backend_weight(backend), backend->ramp };
-}
-
-static void changed(struct model *model, struct backend *backend, struct share before)
-{
-	struct share now = share_of(backend);
+	struct model_share now = model_share_of(backend);
+	struct pool *pool = backend->pool;
 
 	if (before.in_slots != now.in_slots ||
 		(now.in_slots && (before.weight != now.weight || before.ramp != now.ramp)))
-		backend->pool->slots_dirty = true;
+		pool->slots_dirty = true;
+	model_pool_count(model, pool, before, now);
 	model_tell_backend_changed(model, backend);
 	model_tell_snapshot_needed(model);
 }
@@ -163,6 +152,7 @@ int model_backend_insert(struct model *model, struct pool *pool, struct addr add
 	pool->n_backends++;
 	model->n_backends++;
 	pool->slots_dirty |= model_backend_is_in_slots(backend);
+	model_pool_count(model, pool, (struct model_share){ 0 }, model_share_of(backend));
 	model_tell_backend_added(model, backend);
 	model_tell_snapshot_needed(model);
 	*out = backend;
@@ -185,19 +175,19 @@ static void count_out(struct model *model, struct pool *pool)
 
 void model_backend_retire(struct model *model, struct backend *backend)
 {
-	struct share before = share_of(backend);
+	struct model_share before = model_share_of(backend);
 
 	backend->removed = true;
 	backend->removed_at_s = 0;
 	backend->sweeps = 0;
 	count_out(model, backend->pool);
 	model->n_removed++;
-	changed(model, backend, before);
+	model_backend_touch(model, backend, before);
 }
 
 void model_backend_revive(struct model *model, struct backend *backend)
 {
-	struct share before = share_of(backend);
+	struct model_share before = model_share_of(backend);
 
 	backend->removed = false;
 	backend->disabled = backend->draining = backend->returning = backend->suspect = false;
@@ -209,7 +199,7 @@ void model_backend_revive(struct model *model, struct backend *backend)
 	backend->pool->n_backends++;
 	model->n_backends++;
 	model->n_removed--;
-	changed(model, backend, before);
+	model_backend_touch(model, backend, before);
 }
 
 void model_backend_free(struct model *model, struct backend *backend)
@@ -228,6 +218,7 @@ void model_backend_free(struct model *model, struct backend *backend)
 	else
 		count_out(model, pool);
 	pool->slots_dirty |= model_backend_is_in_slots(backend);
+	model_pool_count(model, pool, model_share_of(backend), (struct model_share){ 0 });
 	model_ids_release(&model->backend_ids, backend->id);
 	model_tell_backend_removed(model, backend);
 	free(backend);
@@ -243,17 +234,17 @@ void model_backend_free_all(struct model *model, struct pool *pool)
 
 void model_backend_set_weight(struct model *model, struct backend *backend, uint16_t weight)
 {
-	struct share before = share_of(backend);
+	struct model_share before = model_share_of(backend);
 
 	if (backend->weight == weight)
 		return;
 	backend->weight = weight;
-	changed(model, backend, before);
+	model_backend_touch(model, backend, before);
 }
 
 void model_backend_pin(struct model *model, struct backend *backend, const struct mac *mac)
 {
-	struct share before = share_of(backend);
+	struct model_share before = model_share_of(backend);
 
 	/* What was pinned is still the best guess when it is not any more. */
 	backend->mac_pinned = mac != NULL;
@@ -261,26 +252,12 @@ void model_backend_pin(struct model *model, struct backend *backend, const struc
 		backend->mac = *mac;
 		backend->mac_known = true;
 	}
-	changed(model, backend, before);
-}
-
-void model_backend_set_flags(struct model *model, struct backend *backend, bool disabled, bool draining)
-{
-	struct share before = share_of(backend);
-
-	if (backend->disabled == disabled && backend->draining == draining)
-		return;
-	/* Flows that began since the last sweep are not counted yet. */
-	if (draining && !backend->draining)
-		backend->sweeps = 0;
-	backend->disabled = disabled;
-	backend->draining = draining;
-	changed(model, backend, before);
+	model_backend_touch(model, backend, before);
 }
 
 void model_set_mac(struct model *model, struct backend *backend, const struct mac *mac)
 {
-	struct share before = share_of(backend);
+	struct model_share before = model_share_of(backend);
 
 	if (backend->mac_pinned || (!mac && !backend->mac_known))
 		return;
@@ -289,68 +266,68 @@ void model_set_mac(struct model *model, struct backend *backend, const struct ma
 	backend->mac_known = mac != NULL;
 	if (mac)
 		backend->mac = *mac;
-	changed(model, backend, before);
+	model_backend_touch(model, backend, before);
 }
 
 void model_set_port(struct model *model, struct backend *backend, uint16_t port, bool reached)
 {
-	struct share before = share_of(backend);
+	struct model_share before = model_share_of(backend);
 
 	if (backend->port == port && backend->cut_off == !reached)
 		return;
 	backend->port = port;
 	backend->cut_off = !reached;
-	changed(model, backend, before);
+	model_backend_touch(model, backend, before);
 }
 
 void model_set_healthy(struct model *model, struct backend *backend, bool healthy)
 {
-	struct share before = share_of(backend);
+	struct model_share before = model_share_of(backend);
 
 	if (backend->removed || backend->healthy == healthy)
 		return;
 	backend->healthy = healthy;
-	changed(model, backend, before);
+	model_backend_touch(model, backend, before);
 }
 
 void model_set_suspect(struct model *model, struct backend *backend, bool suspect)
 {
-	struct share before = share_of(backend);
+	struct model_share before = model_share_of(backend);
 
 	if (backend->removed || backend->suspect == suspect)
 		return;
 	backend->suspect = suspect;
-	changed(model, backend, before);
+	model_backend_touch(model, backend, before);
 }
 
 void model_set_returned(struct model *model, struct backend *backend)
 {
-	struct share before = share_of(backend);
+	struct model_share before = model_share_of(backend);
 
 	if (!backend->returning)
 		return;
 	backend->returning = false;
-	changed(model, backend, before);
+	model_backend_touch(model, backend, before);
 }
 
 void model_set_check_weight(struct model *model, struct backend *backend, int32_t weight)
 {
-	struct share before = share_of(backend);
+	struct model_share before = model_share_of(backend);
 
 	if (backend->removed || backend->check_weight == weight)
 		return;
 	backend->check_weight = weight;
-	changed(model, backend, before);
+	model_backend_touch(model, backend, before);
 }
 
 void model_set_ramp(struct model *model, struct backend *backend, uint16_t permille)
 {
-	struct share before = share_of(backend);
+	struct model_share before = model_share_of(backend);
 
 	if (backend->ramp == permille)
 		return;
 	backend->ramp = permille;
-	changed(model, backend, before);
+	model_backend_touch(model, backend, before);
 }
 
 void model_flows_unknown(struct model *model)
@@ -380,17 +357,20 @@ void model_reap(struct model *model, uint64_t now_s)
 				b->sweeps++;
 			if (b->removed)
 				reap(model, b, now_s);
+			else if (b->draining && !b->drain.over && b->sweeps == SWEEPS_TO_COUNT &&
+				!b->active_flows && !b->closing_flows)
+				model_drain_end(model, b, false);
 		}
 	}
 }
 
-static int find_pool(struct model *model, const char *name, struct pool **pool, struct error *error)
+int model_find_pool(struct model *model, const char *name, struct pool **pool, struct error *error)
 {
 	*pool = model_pool_find(model, name);
 	return *pool ? 0 : model_no_pool(model, name, error);
 }
 
-static int no_backend(const struct pool *pool, struct addr address, struct error *error)
+int model_no_backend(const struct pool *pool, struct addr address, struct error *error)
 {
 	char text[ADDRESS_TEXT];
 
@@ -403,7 +383,7 @@ int model_backend_add(struct model *model, const char *pool_name, struct addr ad
 	char text[ADDRESS_TEXT];
 	struct backend *backend;
 	struct pool *pool;
-	int err = find_pool(model, pool_name, &pool, error);
+	int err = model_find_pool(model, pool_name, &pool, error);
 
 	if (err)
 		return err;
@@ -438,12 +418,12 @@ static int find_backend(struct model *model, const char *pool_name, struct addr 
 	struct error *error)
 {
 	struct pool *pool;
-	int err = find_pool(model, pool_name, &pool, error);
+	int err = model_find_pool(model, pool_name, &pool, error);
 
 	if (err)
 		return err;
 	*backend = model_backend_find(pool, address);
-	return *backend ? 0 : no_backend(pool, address, error);
+	return *backend ? 0 : model_no_backend(pool, address, error);
 }
 
 int model_backend_del(struct model *model, const char *pool_name, struct addr address, struct error *error)
@@ -471,66 +451,4 @@ int model_backend_set(struct model *model, const char *pool_name, struct addr ad
 		model->generation++;
 	}
 	return 0;
-}
-
-enum wish { WISH_DISABLE, WISH_ENABLE, WISH_DRAIN };
-
-static void grant(struct model *model, struct backend *b, enum wish wish)
-{
-	static const enum event_kind kinds[] = { [WISH_DISABLE] = EVENT_DISABLED, [WISH_ENABLE] = EVENT_ENABLED,
-		[WISH_DRAIN] = EVENT_DRAIN_BEGUN };
-	bool disabled = wish == WISH_ENABLE ? false : b->disabled || wish == WISH_DISABLE;
-	bool draining = wish == WISH_ENABLE ? false : b->draining || wish == WISH_DRAIN;
-
-	if (disabled == b->disabled && draining == b->draining)
-		return;
-	model_backend_set_flags(model, b, disabled, draining);
-	model->generation++;
-	event_tell(kinds[wish], NULL, b, "%s", "");
-}
-
-static int set_wish(struct model *model, const char *pool_name, struct addr address, enum wish wish,
-	struct error *error)
-{
-	struct backend *backend;
-	char text[ADDRESS_TEXT];
-	struct pool *pool;
-	bool found = false;
-
-	if (pool_name) {
-		int err = find_pool(model, pool_name, &pool, error);
-
-		if (err)
-			return err;
-		backend = model_backend_find(pool, address);
-		if (!backend)
-			return no_backend(pool, address, error);
-		grant(model, backend, wish);
-		return 0;
-	}
-	for (pool = model->first_pool; pool; pool = pool->next) {
-		backend = model_backend_find(pool, address);
-		if (!backend)
-			continue;
-		grant(model, backend, wish);
-		found = true;
-	}
-	return found ? 0 : error_set(error, ENOENT, "no pool has a backend %s", address_print(address, text));
-}
-
-int model_disable(struct model *model, const char *pool, struct addr address, struct error *error)
-{
-	return set_wish(model, pool, address, WISH_DISABLE, error);
-}
-
-int model_enable(struct model *model, const char *pool, struct addr address, struct error *error)
-{
-	return set_wish(model, pool, address, WISH_ENABLE, error);
-}
-
-int model_drain(struct model *model, const char *pool, struct addr address, const struct drain_wish *wish,
-	struct error *error)
-{
-	(void)wish;
-	return set_wish(model, pool, address, WISH_DRAIN, error);
 }

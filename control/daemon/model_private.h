@@ -24,10 +24,32 @@ struct model {
 	uint64_t swept_s; /* what model_reap() was told last */
 	uint64_t generation;
 	bool settle_later; /* many changes are under way: model_settle_all() follows */
+	bool quiet;        /* what follows from them was so before: no events */
 	struct model_listener *listeners;
 };
 
 #define MODEL_ANY_ID (-1)
+
+/* What of a backend others go by: taken before a change, compared after it. */
+struct model_share {
+	bool enabled, usable, healthy, taking; /* whether it is counted in its pool's n_... */
+	bool in_slots;
+	uint16_t weight;
+	uint16_t ramp;
+};
+struct model_share model_share_of(const struct backend *backend);
+/* No flow of the draining backend is left, or, expired, its deadline is over: those that are left are cut. */
+void model_drain_end(struct model *model, struct backend *backend, bool expired);
+/* The backend was changed: its pool's counts and slots, listeners and a snapshot follow. */
+void model_backend_touch(struct model *model, struct backend *backend, struct model_share before);
+/* The pool's counts follow, and from them panic and fallback. A zeroed share is that of no backend. */
+void model_pool_count(struct model *model, struct pool *pool, struct model_share before, struct model_share now);
+/* Panic and fallback of all pools, by their counts. */
+void model_weigh_all(struct model *model);
+/* NULL: none. */
+void model_pool_set_fallback(struct model *model, struct pool *pool, struct pool *fallback);
+/* The pool has so many VIPs more: its fallback may have to serve them. */
+void model_pool_count_vips(struct model *model, struct pool *pool, int n_vips, int n_tcp_vips);
 
 /* An id: MODEL_ANY_ID for the next free one. 0 and *out; or -ENOMEM, -ENOSPC, -EEXIST and a line in *error. */
 /* wanted: all but fallback, backends, file and line. */
@@ -57,7 +79,6 @@ void model_pool_settle(struct model *model, struct pool *pool);
 void model_settle_all(struct model *model); /* ends settle_later */
 void model_backend_set_weight(struct model *model, struct backend *backend, uint16_t weight);
 void model_backend_pin(struct model *model, struct backend *backend, const struct mac *mac); /* NULL: no more */
-void model_backend_set_flags(struct model *model, struct backend *backend, bool disabled, bool draining);
 
 /* The pool's backend with this address, removed or not, or NULL. */
 struct backend *model_backend_find_any(struct pool *pool, struct addr address);
@@ -66,6 +87,10 @@ struct vip *model_vip_find_address(struct model *model, struct addr address);
 
 /* Whether a pool may be called so. */
 bool model_name_is_good(const char *name);
+/* The pool of this name: 0, or -ENOENT and a line in *error. */
+int model_find_pool(struct model *model, const char *name, struct pool **pool, struct error *error);
+/* "pool "x" has no backend y"; returns -ENOENT. */
+int model_no_backend(const struct pool *pool, struct addr address, struct error *error);
 /* "there is no pool "x" (did you mean "y"?)"; returns -ENOENT. */
 int model_no_pool(struct model *model, const char *name, struct error *error);
 /* Whether an address may join the pool: 0, or -EINVAL and why not. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "model_private.h"
 #include "settings.h"
 
@@ -49,6 +50,20 @@ static void dump_flag(const char *name, bool flag, struct text *out)
 	text_add(out, "\":true");
 }
 
+/* Times are worth something with the "boot" they are of. */
+static void dump_drain(const struct drain *drain, struct text *out)
+{
+	text_add(out, ",\"drain\":{\"since_ms\":");
+	text_add_number(out, drain->since_ms);
+	if (drain->deadline_ms)
+		dump_number("deadline_ms", drain->deadline_ms, out);
+	if (drain->cut)
+		dump_number("cut", drain->cut, out);
+	dump_flag("over", drain->over, out);
+	dump_flag("expired", drain->expired, out);
+	text_add(out, "}");
+}
+
 static void dump_backend(const struct backend *b, struct text *out)
 {
 	char address[ADDRESS_TEXT], mac[ADDRESS_MAC_TEXT];
@@ -67,7 +82,14 @@ static void dump_backend(const struct backend *b, struct text *out)
 	dump_flag("healthy", b->healthy, out);
 	dump_flag("disabled", b->disabled, out);
 	dump_flag("draining", b->draining, out);
+	dump_flag("returning", b->returning, out);
 	dump_flag("removed", b->removed, out);
+	if (b->draining)
+		dump_drain(&b->drain, out);
+	if (b->check_weight >= 0)
+		dump_number("check_weight", (uint64_t)b->check_weight, out);
+	if (b->ramp != RAMP_FULL)
+		dump_number("ramp", b->ramp, out);
 	dump_traffic(&b->traffic, out);
 	text_add(out, "}");
 }
@@ -116,7 +138,11 @@ static void dump_vip(const struct vip *vip, struct text *out)
 
 void model_dump(struct model *model, struct text *out)
 {
-	text_add(out, "\"next_ids\":{\"pool\":");
+	char boot[CLOCK_BOOT_ID];
+
+	text_add(out, "\"boot\":\"");
+	text_add(out, clock_boot_id(boot));
+	text_add(out, "\",\"next_ids\":{\"pool\":");
 	text_add_number(out, model->pool_ids.next);
 	dump_number("vip", model->vip_ids.next, out);
 	dump_number("backend", model->backend_ids.next, out);
@@ -159,6 +185,36 @@ static const char *string(const json_t *object, const char *name, bool *fault)
 
 	*fault |= !value;
 	return value ? value : "";
+}
+
+/* One that may be left out. */
+static int64_t number_or(const json_t *object, const char *name, int64_t max, int64_t otherwise, bool *fault)
+{
+	return json_object_get(object, name) ? number(object, name, max, fault) : otherwise;
+}
+
+/*
+ * same_boot: its times are of this start of the machine; after another one nobody knows how long that took, and
+ * the deadline counts anew.
+ */
+static struct drain restore_drain(const json_t *object, bool same_boot, bool *fault)
+{
+	struct drain drain = {
+		.since_ms = (uint64_t)number_or(object, "since_ms", INT64_MAX, 0, fault),
+		.deadline_ms = (uint64_t)number_or(object, "deadline_ms", INT64_MAX, 0, fault),
+		.cut = (uint32_t)number_or(object, "cut", UINT32_MAX, 0, fault),
+		.over = flag(object, "over", fault),
+		.expired = flag(object, "expired", fault),
+	};
+	uint64_t now = clock_boot_ms();
+
+	*fault |= drain.deadline_ms && drain.deadline_ms < drain.since_ms;
+	if (same_boot && drain.since_ms && drain.since_ms <= now)
+		return drain;
+	if (drain.deadline_ms)
+		drain.deadline_ms = now + (drain.deadline_ms - drain.since_ms);
+	drain.since_ms = now;
+	return drain;
 }
 
 static void restore_three(const json_t *object, const char *name, uint64_t *three, bool *fault)
@@ -218,13 +274,29 @@ static int broken(struct error *error, const char *what, const char *name)
 		error, EINVAL, "%s %.64s is not as it was written", what, *name ? name : "without a name");
 }
 
-static int restore_backend(struct model *model, struct pool *pool, const json_t *from, struct error *error)
+/* What it was besides its place in the pool. */
+static void restore_standing(struct backend *backend, const json_t *from, bool same_boot, bool *fault)
+{
+	backend->healthy = flag(from, "healthy", fault);
+	backend->disabled = flag(from, "disabled", fault);
+	backend->draining = flag(from, "draining", fault);
+	backend->returning = flag(from, "returning", fault);
+	backend->check_weight = (int32_t)number_or(from, "check_weight", UINT16_MAX, -1, fault);
+	backend->ramp = (uint16_t)number_or(from, "ramp", RAMP_FULL, RAMP_FULL, fault);
+	backend->traffic = restore_traffic(from, fault);
+	if (backend->draining)
+		backend->drain = restore_drain(json_object_get(from, "drain"), same_boot, fault);
+}
+
+static int restore_backend(
+	struct model *model, struct pool *pool, const json_t *from, bool same_boot, struct error *error)
 {
 	bool fault = false, removed = flag(from, "removed", &fault), pinned = flag(from, "pinned", &fault);
 	const char *address_text = string(from, "address", &fault);
 	const char *mac_text = json_string_value(json_object_get(from, "mac"));
 	uint16_t weight = (uint16_t)number(from, "weight", UINT16_MAX, &fault);
 	int err, id = (int)number(from, "id", SNAPSHOT_MAX_IDS - 1, &fault);
+	struct model_share before;
 	struct backend *backend;
 	struct addr address;
 	struct mac mac;
@@ -237,26 +309,22 @@ static int restore_backend(struct model *model, struct pool *pool, const json_t 
 	err = model_backend_insert(model, pool, address, weight, pinned ? &mac : NULL, id, &backend, error);
 	if (err)
 		return err;
-	backend->healthy = flag(from, "healthy", &fault);
-	backend->disabled = flag(from, "disabled", &fault);
-	backend->draining = flag(from, "draining", &fault);
-	backend->traffic = restore_traffic(from, &fault);
+	before = model_share_of(backend);
+	restore_standing(backend, from, same_boot, &fault);
 	if (mac_text) {
 		backend->mac = mac;
 		backend->mac_known = true;
 	}
-	pool->slots_dirty = true;
+	model_backend_touch(model, backend, before);
 	if (removed) {
 		/* It may be of the family the pool had before. */
 		model_backend_retire(model, backend);
 		pool->family = family;
-	} else {
-		model_tell_backend_changed(model, backend);
 	}
 	return fault ? broken(error, "backend", address_text) : 0;
 }
 
-static int restore_pool(struct model *model, const json_t *from, struct error *error)
+static int restore_pool(struct model *model, const json_t *from, bool same_boot, struct error *error)
 {
 	bool fault = false;
 	const char *name = string(from, "name", &fault);
@@ -282,7 +350,7 @@ static int restore_pool(struct model *model, const json_t *from, struct error *e
 	check_free(&wanted.check);
 	json_array_foreach(backends, i, backend)
 		if (!err)
-			err = restore_backend(model, pool, backend, error);
+			err = restore_backend(model, pool, backend, same_boot, error);
 	return err;
 }
 
@@ -326,6 +394,9 @@ int model_restore(struct model *model, const json_t *state, struct error *error)
 {
 	const json_t *pools = json_object_get(state, "pools"), *vips = json_object_get(state, "vips"), *item;
 	const json_t *next = json_object_get(state, "next_ids");
+	const char *boot = json_string_value(json_object_get(state, "boot"));
+	char boot_now[CLOCK_BOOT_ID];
+	bool same_boot = boot && *boot && !strcmp(boot, clock_boot_id(boot_now));
 	bool fault = !json_is_array(pools) || !json_is_array(vips);
 	int err = 0;
 	size_t i;
@@ -336,15 +407,16 @@ int model_restore(struct model *model, const json_t *state, struct error *error)
 	if (fault)
 		err = error_set(error, EINVAL, "pools, vips or next_ids are not as they were written");
 	/* The VIPs come one after the other: what a pool's check is follows from all of them. */
-	model->settle_later = true;
+	model->settle_later = model->quiet = true;
 	json_array_foreach(pools, i, item)
 		if (!err)
-			err = restore_pool(model, item, error);
+			err = restore_pool(model, item, same_boot, error);
 	json_array_foreach(vips, i, item)
 		if (!err)
 			err = restore_vip(model, item, error);
 	if (err)
 		empty(model);
 	model_settle_all(model);
+	model->quiet = false;
 	return err == -EEXIST ? -EINVAL : err;
 }

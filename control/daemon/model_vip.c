@@ -44,45 +44,51 @@ static bool is_checked_by_udp(const struct pool *pool)
 	return pool->check.type == CHECK_UDP || pool->check.type == CHECK_DNS;
 }
 
-/* How well its pool's check can go to it. */
-static int check_rank(const struct vip *vip)
+/* How well the pool's check can go to it. */
+static int check_rank(const struct pool *pool, const struct vip *vip)
 {
-	uint8_t protocol = is_checked_by_udp(vip->pool) ? IPPROTO_UDP : IPPROTO_TCP;
+	uint8_t protocol = is_checked_by_udp(pool) ? IPPROTO_UDP : IPPROTO_TCP;
 
 	return vip->port ? 1 + (vip->protocol == protocol) : 0;
 }
 
 struct vip *model_check_vip(struct model *model, struct pool *pool)
 {
-	uint32_t n_best = is_checked_by_udp(pool) ? pool->n_port_vips - pool->n_tcp_vips : pool->n_tcp_vips;
-	int best = n_best ? 2 : pool->n_port_vips ? 1 : 0;
+	struct vip *best = pool->check_vip;
 
-	if (pool->check_vip || !pool->n_vips)
-		return pool->check_vip;
-	for (struct vip *vip = model->first_vip; vip && !pool->check_vip; vip = vip->next)
-		if (vip->pool == pool && check_rank(vip) == best)
-			pool->check_vip = vip;
-	return pool->check_vip;
+	if (best || !model_pool_is_used(pool))
+		return best;
+	for (struct vip *vip = model->first_vip; vip && (!best || check_rank(pool, best) < 2); vip = vip->next)
+		if (pool == (pool->n_vips ? vip->pool : vip->pool->fallback) &&
+			(!best || check_rank(pool, vip) > check_rank(pool, best)))
+			best = vip;
+	pool->check_vip = best;
+	return best;
 }
 
 /* Whether a check would rather go to a. */
-static bool precedes(const struct vip *a, const struct vip *b)
+static bool precedes(const struct pool *pool, const struct vip *a, const struct vip *b)
 {
 	struct vip_spec spec = { a->address, a->port, a->protocol };
 
-	return check_rank(a) != check_rank(b) ? check_rank(a) > check_rank(b) : compare_vip(&spec, b) < 0;
+	return check_rank(pool, a) != check_rank(pool, b) ? check_rank(pool, a) > check_rank(pool, b) : compare_vip(&spec, b) < 0;
 }
 
 /* The pool has one VIP more or less. */
 static void count(struct model *model, struct pool *pool, const struct vip *vip, int one)
 {
+	bool tcp = vip->port && vip->protocol == IPPROTO_TCP;
+
 	pool->n_vips += (uint32_t)one;
 	if (vip->port)
 		pool->n_port_vips += (uint32_t)one;
-	if (vip->port && vip->protocol == IPPROTO_TCP)
+	if (tcp)
 		pool->n_tcp_vips += (uint32_t)one;
-	if (pool->check_vip && (pool->check_vip == vip || (one > 0 && precedes(vip, pool->check_vip))))
+	if (pool->check_vip &&
+		(pool->check_vip == vip || pool->check_vip->pool != pool ||
+			(one > 0 && precedes(pool, vip, pool->check_vip))))
 		pool->check_vip = NULL;
+	model_pool_count_vips(model, pool, one, tcp ? one : 0);
 	if (pool->family == AF_UNSPEC)
 		pool->family = address_family(vip->address);
 	else if (!pool->n_vips && !pool->n_backends)

@@ -72,6 +72,37 @@ static int reserve_members(struct snapshot_builder *builder, size_t n)
 	return 0;
 }
 
+/*
+ * What the pool's weights are to be multiplied by, so that a tenth of a small one is something: nothing but their
+ * ratio matters, so all others keep their places.
+ */
+static uint16_t scale_of(const struct pool *pool)
+{
+	uint32_t greatest = 1;
+	bool ramping = false;
+
+	for (const struct backend *b = pool->backends; b; b = b->next) {
+		if (!model_backend_is_in_slots(b))
+			continue;
+		ramping |= b->ramp != RAMP_FULL;
+		if (model_backend_weight(b) > greatest)
+			greatest = model_backend_weight(b);
+	}
+	if (!ramping)
+		return 1;
+	return (uint16_t)(MAGLEV_MAX_WEIGHT / greatest < RAMP_FULL ? MAGLEV_MAX_WEIGHT / greatest : RAMP_FULL);
+}
+
+/* Its weight in the slots. */
+static uint16_t slot_weight(const struct backend *b)
+{
+	uint32_t weight = (uint32_t)model_backend_weight(b) * b->pool->slot_scale;
+
+	if (b->ramp != RAMP_FULL)
+		weight = weight * b->ramp / RAMP_FULL;
+	return weight ? (uint16_t)weight : 1;
+}
+
 static int build_slots(struct snapshot_builder *builder, struct pool *pool, const uint64_t key[2])
 {
 	__u64 hash_key[2] = { key[0], key[1] };
@@ -79,10 +110,11 @@ static int build_slots(struct snapshot_builder *builder, struct pool *pool, cons
 
 	if (reserve_members(builder, pool->n_backends))
 		return -ENOMEM;
+	pool->slot_scale = scale_of(pool);
 	for (const struct backend *b = pool->backends; b; b = b->next)
 		if (model_backend_is_in_slots(b))
-			maglev_member_init(&builder->members[n++], hash_key, b->address, b->id,
-				model_backend_weight(b), MAGLEV_SLOTS);
+			maglev_member_init(
+				&builder->members[n++], hash_key, b->address, b->id, slot_weight(b), MAGLEV_SLOTS);
 	pool->n_slots = 0;
 	if (n) {
 		if (!pool->slots)
@@ -106,7 +138,7 @@ static int build_dirty_slots(struct snapshot_builder *builder, struct model *mod
 
 	for (struct pool *pool = model_pools(model); pool; pool = pool->next) {
 		pool->slots_dirty |= other_key;
-		if (!pool->slots_dirty || !pool->n_vips)
+		if (!pool->slots_dirty || !model_pool_is_used(pool))
 			continue;
 		if (build_slots(builder, pool, key)) {
 			/* Those done so far are of this key, the rest perhaps of none. */
@@ -129,7 +161,7 @@ static uint64_t place(uint64_t *size, uint64_t bytes)
 
 static uint32_t slots_of(const struct pool *pool)
 {
-	return pool->n_vips ? pool->n_slots : 0;
+	return model_pool_is_used(pool) ? pool->n_slots : 0;
 }
 
 static void measure(struct model *model, uint32_t n_ports, struct layout *l)
@@ -158,15 +190,23 @@ static void measure(struct model *model, uint32_t n_ports, struct layout *l)
 	/* The VIP index stands last, as its size is not certain before it is filled. */
 }
 
-static struct snapshot_vip vip_entry(const struct vip *vip, const struct snapshot_pool *pool)
+/* The pool that serves the VIPs of this one now. */
+static const struct pool *serving(const struct pool *pool)
 {
+	return pool->in_fallback ? pool->fallback : pool;
+}
+
+static struct snapshot_vip vip_entry(const struct vip *vip, const struct snapshot_pool *pools)
+{
+	const struct snapshot_pool *pool = &pools[serving(vip->pool)->id];
+
 	return (struct snapshot_vip){
 		.addr = vip->address,
 		.port = core_be16(vip->port),
 		.proto = vip->protocol,
 		.flags = (__u8)(VIP_USED | VIP_ACTIVE | pool->scheduler << VIP_SCHED_SHIFT),
 		.vip = vip->id,
-		.pool = vip->pool->id,
+		.pool = serving(vip->pool)->id,
 		.slot_first = pool->slot_first,
 		.slot_count = pool->slot_count,
 	};
@@ -180,7 +220,7 @@ static int fill_vips(
 	int probe = 1;
 
 	for (const struct vip *vip = model_vips(model); vip; vip = vip->next) {
-		struct snapshot_vip entry = vip_entry(vip, &pools[vip->pool->id]);
+		struct snapshot_vip entry = vip_entry(vip, pools);
 		int steps = vip_index_insert(index, size, &entry);
 
 		if (steps > 0 && !addr_equal(vip->address, last)) {
@@ -234,7 +274,7 @@ static __u8 backend_flags(const struct backend *b)
 {
 	bool in_slots = model_backend_is_in_slots(b);
 
-	if (!b->mac_known || b->cut_off || b->disabled)
+	if (!b->mac_known || b->cut_off || b->disabled || (b->draining && b->drain.expired))
 		return BACKEND_USED;
 	/* Of a removed one nobody knows whether it is still there: a client that tries again goes elsewhere. */
 	if (!in_slots && (b->removed || !b->healthy))
@@ -251,7 +291,7 @@ static void fill_backends(struct model *model, struct snapshot_backend *backends
 				.src = inputs->port_mac[b->port],
 				.port = b->port,
 				.pool = pool->id,
-				.weight = model_backend_weight(b),
+				.weight = model_backend_is_in_slots(b) ? slot_weight(b) : model_backend_weight(b),
 				.flags = backend_flags(b) };
 }
 

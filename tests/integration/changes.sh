@@ -34,6 +34,7 @@ web_is "drain" "rs1 rs2"
 matches "state" "$(backend_state web 10.0.0.13)" '^drain(ing|ed)$'
 is "UDP, another pool" "$(udp 30 "$vip4" | names)" "rs1 rs2 rs3"
 ctl enable 10.0.0.13
+await 5 "rs3 is back" state_is web 10.0.0.13 up
 web_is "enable" "rs1 rs2 rs3"
 
 step "backend del and add"

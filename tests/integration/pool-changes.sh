@@ -47,6 +47,7 @@ is "new connections" "$(http 60 "$vip4" | names)" "rs1 rs2 rs4"
 
 step "a disabled backend's connections end, others do not"
 ctl enable 10.0.0.13
+await 5 "rs3 is back" state_is web 10.0.0.13 up
 for i in 1 2 3 4 5 6 7 8; do download "last-$i" 3m; done
 victim=$(download_server last-1)
 ctl disable "10.0.0.1${victim#rs}"
