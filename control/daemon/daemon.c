@@ -155,6 +155,8 @@ int daemon_reload(struct daemon *daemon, bool dry_run, json_t **changes, struct 
 	}
 	state_set_config(daemon->state, config);
 	publish_reconfigure(daemon->publisher, config);
+	if (daemon->health)
+		health_reconfigure(daemon->health, config);
 	config_free(daemon->config);
 	daemon->config = config;
 	tell_of_reload(settings);

@@ -271,6 +271,40 @@ static void put_backends(const struct daemon *daemon, struct evbuffer *out)
 	}
 }
 
+/* By octaves of the finer scale that is kept. */
+static void put_lateness(const struct lateness *lateness, struct evbuffer *out)
+{
+	uint64_t before = 0;
+
+	put_head(out, "check_lateness_seconds", "histogram", "From when a check was due until it was begun.");
+	for (unsigned int i = 0; i < LATENESS_STEPS - 1; i++) {
+		before += lateness->total[i];
+		if (i % 4 == 0)
+			evbuffer_add_printf(out, "shunt_check_lateness_seconds_bucket{le=\"%.9g\"} %llu\n",
+				lateness_step_ms(i) / 1000, (unsigned long long)before);
+	}
+	evbuffer_add_printf(out,
+		"shunt_check_lateness_seconds_bucket{le=\"+Inf\"} %llu\nshunt_check_lateness_seconds_sum %.17g\n"
+		"shunt_check_lateness_seconds_count %llu\n",
+		(unsigned long long)lateness->n, (double)lateness->sum_us / 1e6, (unsigned long long)lateness->n);
+}
+
+static void put_checks(const struct daemon *daemon, struct evbuffer *out)
+{
+	const struct health_stats *stats = health_stats(daemon->health);
+
+	put_plain(out, "checks_total", "counter", "Health checks begun.", (double)stats->made);
+	put_plain(out, "checks_failed_total", "counter", "Health checks that failed.", (double)stats->failed);
+	put_plain(out, "checks_unmade_total", "counter",
+		"Health checks that could not be made for a reason of this host, and are no verdict.",
+		(double)stats->unmade);
+	put_plain(out, "backends_unchecked", "gauge", "Backends whose last check could not be made.",
+		stats->n_unmade);
+	put_plain(out, "check_changes_held_total", "counter",
+		"Changes by checks that had to wait for control.check_changes.", (double)stats->held);
+	put_lateness(&stats->lateness, out);
+}
+
 void http_put_metrics(const struct daemon *daemon, struct evbuffer *out)
 {
 	counters_refresh(daemon->counters);
@@ -280,4 +314,6 @@ void http_put_metrics(const struct daemon *daemon, struct evbuffer *out)
 	put_ports(daemon, out);
 	put_vips(daemon, out);
 	put_backends(daemon, out);
+	if (daemon->health)
+		put_checks(daemon, out);
 }

@@ -279,7 +279,7 @@ static int open_world(struct daemon *daemon, struct error *error)
 		return result;
 	if (daemon->publisher)
 		daemon->health = health_open(daemon->base, daemon->model, daemon->routes, daemon->neighbours,
-			daemon->publisher);
+			daemon->publisher, config);
 	if (daemon->health)
 		daemon->counters = counters_open(daemon->base, daemon->model, daemon->publisher, config->control_state);
 	if (!daemon->counters || state_keep(daemon->state, daemon->base) < 0)

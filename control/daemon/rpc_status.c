@@ -115,6 +115,31 @@ static json_t *xdp_status(const struct daemon *daemon, const struct forwarder *f
 		"ports", ports_status(stats), "workers", workers_status(daemon, f));
 }
 
+/* How late, as far as any were: [ "not later than so many ms", how many ], beside the percentiles of the last
+ * minute. */
+static json_t *lateness_status(const struct lateness *lateness)
+{
+	json_t *steps = json_array();
+
+	for (unsigned int i = 0; i < LATENESS_STEPS; i++)
+		if (lateness->total[i])
+			json_array_append_new(
+				steps, json_pack("[f,o]", lateness_step_ms(i), number(lateness->total[i])));
+	return steps;
+}
+
+static json_t *checks_status(const struct health *health)
+{
+	const struct health_stats *stats = health_stats(health);
+
+	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:f,s:f,s:o}", "made", number(stats->made), "failed",
+		number(stats->failed), "unmade", number(stats->unmade), "under_way", number(stats->under_way),
+		"backends_unchecked", number(stats->n_unmade), "changes_held", number(stats->held),
+		"changes_waiting", number(stats->n_held), "late_p50_ms", lateness_recent_ms(&stats->lateness, 0.5),
+		"late_p99_ms", lateness_recent_ms(&stats->lateness, 0.99), "lateness",
+		lateness_status(&stats->lateness));
+}
+
 /* What each forwarder in use says of itself, under its name. */
 static void put_forwarders(const struct daemon *daemon, json_t *status)
 {
@@ -138,6 +163,8 @@ enum rpc_outcome rpc_status(struct rpc_call *call)
 		"packets_per_second", rate(counters_packets_per_second(daemon->counters)), "flows",
 		flows_status(daemon), "vips", number(counts.vips), "pools", number(counts.pools), "backends",
 		number(counts.backends), "warnings", daemon_warnings(daemon));
+	if (daemon->health)
+		json_object_set_new(call->result, "checks", checks_status(daemon->health));
 	put_forwarders(daemon, call->result);
 	return RPC_DONE;
 }
