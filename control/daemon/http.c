@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The HTTP server: who listens, and the pages for people. */
+/* The HTTP server: who listens, and what is asked for. */
 #include "http.h"
 
 #include <errno.h>
@@ -78,83 +78,6 @@ static void on_healthz(struct evhttp_request *request, void *context)
 	}
 }
 
-static void put_escaped(struct evbuffer *out, const char *text)
-{
-	char *escaped = evhttp_htmlescape(text);
-
-	evbuffer_add_printf(out, "%s", escaped ? escaped : "");
-	free(escaped);
-}
-
-static void put_backend(struct evbuffer *out, const struct backend *backend)
-{
-	char address[ADDRESS_TEXT], mac[ADDRESS_MAC_TEXT];
-	const char *error = health_error(backend);
-
-	evbuffer_add_printf(out,
-		"<tr><td></td><td>%s</td><td class=\"%s\">%s</td><td>%u</td><td>%s</td><td>%u</td><td>%u</td><td>",
-		address_print(backend->address, address), backend_state_name(model_backend_state(backend)),
-		backend_state_name(model_backend_state(backend)), backend->weight,
-		backend->mac_known ? address_print_mac(&backend->mac, mac) : "not known", backend->active_flows,
-		backend->closing_flows);
-	put_escaped(out, error ? error : "");
-	evbuffer_add_printf(out, "</td></tr>\n");
-}
-
-static void put_vip(struct evbuffer *out, const struct vip *vip)
-{
-	char text[ADDRESS_VIP_TEXT];
-
-	evbuffer_add_printf(out, "<tr><td>%s</td><td>",
-		address_print_vip(vip->address, vip->protocol, vip->port, text));
-	put_escaped(out, vip->pool->name);
-	evbuffer_add_printf(out, "</td><td>%u</td></tr>\n", vip->active_flows);
-}
-
-static void put_pool(struct evbuffer *out, const struct pool *pool)
-{
-	evbuffer_add_printf(out, "<tr class=\"pool\"><td>");
-	put_escaped(out, pool->name);
-	evbuffer_add_printf(out, "</td><td colspan=\"7\">%s, %u VIPs</td></tr>\n", scheduler_name(pool->scheduler),
-		pool->n_vips);
-	for (const struct backend *b = pool->backends; b; b = b->next)
-		if (!b->removed)
-			put_backend(out, b);
-}
-
-static void put_page(const struct daemon *daemon, struct evbuffer *out)
-{
-	json_t *warnings = daemon_warnings(daemon), *warning;
-	size_t i;
-
-	evbuffer_add_printf(out,
-		"<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>shunt</title>\n"
-		"<meta http-equiv=\"refresh\" content=\"5\"><style>\n"
-		"body{font:14px sans-serif;margin:2em}td,th{text-align:left;padding:2px 12px 2px 0}\n"
-		".pool td{padding-top:10px;font-weight:bold}.up{color:#070}.down,.disabled,.warning{color:#b00}\n"
-		".draining,.drained{color:#a60}\n</style></head><body>\n"
-		"<h1>shunt %s</h1>\n<p>snapshot %llu, up %llu s, path %s, forwarder %s, %.0f packets/s. "
-		"<a href=\"/metrics\">metrics</a></p>\n",
-		SHUNT_VERSION, (unsigned long long)publish_version(daemon->publisher),
-		(unsigned long long)daemon_uptime_s(daemon), daemon_path(daemon),
-		publish_alive(daemon->publisher) ? "there" : "not there",
-		counters_packets_per_second(daemon->counters));
-	json_array_foreach(warnings, i, warning) {
-		evbuffer_add_printf(out, "<p class=\"warning\">");
-		put_escaped(out, json_string_value(warning));
-		evbuffer_add_printf(out, "</p>\n");
-	}
-	json_decref(warnings);
-	evbuffer_add_printf(out, "<table><tr><th>VIP</th><th>pool</th><th>active</th></tr>\n");
-	for (const struct vip *v = model_vips(daemon->model); v; v = v->next)
-		put_vip(out, v);
-	evbuffer_add_printf(out, "</table>\n<table><tr><th>pool</th><th>backend</th><th>state</th><th>weight</th><th>MAC</th>"
-				 "<th>active</th><th>closing</th><th></th></tr>\n");
-	for (const struct pool *p = model_pools(daemon->model); p; p = p->next)
-		put_pool(out, p);
-	evbuffer_add_printf(out, "</table></body></html>\n");
-}
-
 static void on_page(struct evhttp_request *request, void *context)
 {
 	struct http_server *server = context;
@@ -164,7 +87,7 @@ static void on_page(struct evhttp_request *request, void *context)
 		evhttp_send_error(request, HTTP_INTERNAL, NULL);
 		return;
 	}
-	put_page(server->daemon, body);
+	http_put_page(server->daemon, body);
 	reply(request, HTTP_OK, "OK", "text/html; charset=utf-8", body);
 }
 

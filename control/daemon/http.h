@@ -18,5 +18,12 @@ void http_close(struct http_server *server);
 
 /* http_metrics.c: the text of /metrics (Prometheus' exposition format 0.0.4), appended. */
 void http_put_metrics(const struct daemon *daemon, struct evbuffer *out);
+/* Of these a metric's head, and one that has a single value; name without "shunt_". */
+void http_put_head(struct evbuffer *out, const char *name, const char *type, const char *help);
+void http_put_plain(struct evbuffer *out, const char *name, const char *type, const char *help, double value);
+/* http_health.c: health, drains and events in the same format. */
+void http_put_health(const struct daemon *daemon, struct evbuffer *out);
+/* http_page.c: the page for people. */
+void http_put_page(const struct daemon *daemon, struct evbuffer *out);
 
 #endif

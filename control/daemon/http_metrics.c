@@ -6,14 +6,14 @@
 #include "address.h"
 #include "http.h"
 
-static void put_head(struct evbuffer *out, const char *name, const char *type, const char *help)
+void http_put_head(struct evbuffer *out, const char *name, const char *type, const char *help)
 {
 	evbuffer_add_printf(out, "# HELP shunt_%s %s\n# TYPE shunt_%s %s\n", name, help, name, type);
 }
 
-static void put_plain(struct evbuffer *out, const char *name, const char *type, const char *help, double value)
+void http_put_plain(struct evbuffer *out, const char *name, const char *type, const char *help, double value)
 {
-	put_head(out, name, type, help);
+	http_put_head(out, name, type, help);
 	evbuffer_add_printf(out, "shunt_%s %.17g\n", name, value);
 }
 
@@ -22,32 +22,36 @@ static void put_process(const struct daemon *daemon, struct evbuffer *out)
 	const struct stats_header *stats = publish_stats(daemon->publisher);
 	const struct flow_table_header *table = publish_flows(daemon->publisher).header;
 
-	put_head(out, "build_info", "gauge", "Version of shuntd.");
+	http_put_head(out, "build_info", "gauge", "Version of shuntd.");
 	evbuffer_add_printf(out, "shunt_build_info{version=\"%s\"} 1\n", SHUNT_VERSION);
-	put_head(out, "path_info", "gauge", "What carries traffic: dpdk, xdp-native, xdp-generic; xdp: not attached.");
+	http_put_head(out, "path_info", "gauge",
+		"What carries traffic: dpdk, xdp-native, xdp-generic; xdp: not attached.");
 	evbuffer_add_printf(out, "shunt_path_info{path=\"%s\"} 1\n", daemon_path(daemon));
-	put_plain(out, "uptime_seconds", "gauge", "Since shuntd began.", (double)daemon_uptime_s(daemon));
-	put_plain(out, "dataplane_up", "gauge", "Whether the forwarder is there and alive, on whichever path.",
-		publish_alive(daemon->publisher));
-	put_plain(out, "snapshot_version", "gauge", "Version of the snapshot in force; 0: none.",
+	http_put_plain(out, "uptime_seconds", "gauge", "Since shuntd began.", (double)daemon_uptime_s(daemon));
+	http_put_plain(out, "dataplane_up", "gauge",
+		"Whether the forwarder is there and alive, on whichever path.", publish_alive(daemon->publisher));
+	http_put_plain(out, "snapshot_version", "gauge", "Version of the snapshot in force; 0: none.",
 		(double)publish_version(daemon->publisher));
-	put_plain(out, "flows_active", "gauge", "Flows in use, as the last sweep counted them.",
+	http_put_plain(out, "flows_active", "gauge", "Flows in use, as the last sweep counted them.",
 		stats ? (double)stats->flows_active : 0);
-	put_plain(out, "flows_closing", "gauge", "Flows that have seen a FIN or RST.",
+	http_put_plain(out, "flows_closing", "gauge", "Flows that have seen a FIN or RST.",
 		stats ? (double)stats->flows_closing : 0);
-	put_plain(out, "flows_half_open", "gauge", "Flows of which one packet was seen; among the active ones.",
+	http_put_plain(out, "flows_half_open", "gauge",
+		"Flows of which one packet was seen; among the active ones.",
 		stats ? (double)stats->flows_half_open : 0);
-	put_plain(out, "flows_capacity", "gauge", "Flows the table is made for.",
+	http_put_plain(out, "flows_capacity", "gauge", "Flows the table is made for.",
 		table ? (double)table->capacity : (double)daemon->config->flow_capacity);
 }
 
 static void put_counters(const struct daemon *daemon, struct evbuffer *out)
 {
-	put_plain(out, "packets_received_total", "counter", "Packets the workers took in.",
+	http_put_plain(out, "packets_received_total", "counter", "Packets the workers took in.",
 		(double)counters_received(daemon->counters));
-	put_plain(out, "port_missed_total", "counter", "Packets the ports lost because the workers were behind.",
+	http_put_plain(out, "port_missed_total", "counter",
+		"Packets the ports lost because the workers were behind.",
 		(double)counters_port_missed(daemon->counters));
-	put_head(out, "verdicts_total", "counter", "Packets by what became of them; together they are all received.");
+	http_put_head(out, "verdicts_total", "counter",
+		"Packets by what became of them; together they are all received.");
 	for (int i = 0; i < COUNTER_COUNT; i++)
 		if (counter_infos[i].class == COUNTER_CLASS_VERDICT)
 			evbuffer_add_printf(out, "shunt_verdicts_total{verdict=\"%s\"} %llu\n", counter_infos[i].name,
@@ -58,7 +62,7 @@ static void put_counters(const struct daemon *daemon, struct evbuffer *out)
 		if (counter_infos[i].class != COUNTER_CLASS_EVENT)
 			continue;
 		snprintf(name, sizeof(name), "%s_total", counter_infos[i].name);
-		put_plain(out, name, "counter", counter_infos[i].help,
+		http_put_plain(out, name, "counter", counter_infos[i].help,
 			(double)counters_total(daemon->counters, (enum counter)i));
 	}
 }
@@ -78,7 +82,7 @@ static void put_workers(const struct daemon *daemon, struct evbuffer *out)
 {
 	struct forwarder_worker worker;
 
-	put_head(out, "worker_packets_total", "counter",
+	http_put_head(out, "worker_packets_total", "counter",
 		"Packets a worker, or a CPU in XDP, took in since its forwarder began.");
 	for (int kind = 0; kind < FORWARDER_KINDS; kind++) {
 		const struct forwarder *f = publish_forwarder(daemon->publisher, (enum forwarder_kind)kind);
@@ -89,7 +93,8 @@ static void put_workers(const struct daemon *daemon, struct evbuffer *out)
 					"shunt_worker_packets_total{forwarder=\"%s\",core=\"%u\"} %llu\n",
 					forwarder_names[kind], worker.core, (unsigned long long)*worker.received);
 	}
-	put_head(out, "worker_busy_ratio", "gauge", "Receive bursts of the last second that brought something.");
+	http_put_head(
+		out, "worker_busy_ratio", "gauge", "Receive bursts of the last second that brought something.");
 	for (int kind = 0; kind < FORWARDER_KINDS; kind++) {
 		const struct forwarder *f = publish_forwarder(daemon->publisher, (enum forwarder_kind)kind);
 
@@ -131,11 +136,11 @@ static unsigned long long port_tx_errors(const struct stats_port *port)
 
 static void put_ports(const struct daemon *daemon, struct evbuffer *out)
 {
-	put_head(out, "port_up", "gauge", "Whether the port has a link.");
+	http_put_head(out, "port_up", "gauge", "Whether the port has a link.");
 	put_port_value(daemon, out, port_up, "port_up");
-	put_head(out, "port_rx_errors_total", "counter", "Receive errors of the port.");
+	http_put_head(out, "port_rx_errors_total", "counter", "Receive errors of the port.");
 	put_port_value(daemon, out, port_rx_errors, "port_rx_errors_total");
-	put_head(out, "port_tx_errors_total", "counter", "Transmit errors of the port.");
+	http_put_head(out, "port_tx_errors_total", "counter", "Transmit errors of the port.");
 	put_port_value(daemon, out, port_tx_errors, "port_tx_errors_total");
 }
 
@@ -174,7 +179,7 @@ static void put_vips(const struct daemon *daemon, struct evbuffer *out)
 	char vip[ADDRESS_VIP_TEXT];
 
 	for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++) {
-		put_head(out, values[i].name, values[i].type, values[i].help);
+		http_put_head(out, values[i].name, values[i].type, values[i].help);
 		for (const struct vip *v = model_vips(daemon->model); v; v = v->next)
 			evbuffer_add_printf(out, "shunt_%s{vip=\"%s\",pool=\"%s\"} %.17g\n", values[i].name,
 				address_print_vip(v->address, v->protocol, v->port, vip), v->pool->name,
@@ -261,7 +266,7 @@ static void put_backends(const struct daemon *daemon, struct evbuffer *out)
 	char address[ADDRESS_TEXT];
 
 	for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++) {
-		put_head(out, values[i].name, values[i].type, values[i].help);
+		http_put_head(out, values[i].name, values[i].type, values[i].help);
 		for (const struct pool *p = model_pools(daemon->model); p; p = p->next)
 			for (const struct backend *b = p->backends; b; b = b->next)
 				if (!b->removed)
@@ -270,41 +275,6 @@ static void put_backends(const struct daemon *daemon, struct evbuffer *out)
 						values[i].value(b));
 	}
 }
-
-/* By octaves of the finer scale that is kept. */
-static void put_lateness(const struct lateness *lateness, struct evbuffer *out)
-{
-	uint64_t before = 0;
-
-	put_head(out, "check_lateness_seconds", "histogram", "From when a check was due until it was begun.");
-	for (unsigned int i = 0; i < LATENESS_STEPS - 1; i++) {
-		before += lateness->total[i];
-		if (i % 4 == 0)
-			evbuffer_add_printf(out, "shunt_check_lateness_seconds_bucket{le=\"%.9g\"} %llu\n",
-				lateness_step_ms(i) / 1000, (unsigned long long)before);
-	}
-	evbuffer_add_printf(out,
-		"shunt_check_lateness_seconds_bucket{le=\"+Inf\"} %llu\nshunt_check_lateness_seconds_sum %.17g\n"
-		"shunt_check_lateness_seconds_count %llu\n",
-		(unsigned long long)lateness->n, (double)lateness->sum_us / 1e6, (unsigned long long)lateness->n);
-}
-
-static void put_checks(const struct daemon *daemon, struct evbuffer *out)
-{
-	const struct health_stats *stats = health_stats(daemon->health);
-
-	put_plain(out, "checks_total", "counter", "Health checks begun.", (double)stats->made);
-	put_plain(out, "checks_failed_total", "counter", "Health checks that failed.", (double)stats->failed);
-	put_plain(out, "checks_unmade_total", "counter",
-		"Health checks that could not be made for a reason of this host, and are no verdict.",
-		(double)stats->unmade);
-	put_plain(out, "backends_unchecked", "gauge", "Backends whose last check could not be made.",
-		stats->n_unmade);
-	put_plain(out, "check_changes_held_total", "counter",
-		"Changes by checks that had to wait for control.check_changes.", (double)stats->held);
-	put_lateness(&stats->lateness, out);
-}
-
 void http_put_metrics(const struct daemon *daemon, struct evbuffer *out)
 {
 	counters_refresh(daemon->counters);
@@ -314,6 +284,5 @@ void http_put_metrics(const struct daemon *daemon, struct evbuffer *out)
 	put_ports(daemon, out);
 	put_vips(daemon, out);
 	put_backends(daemon, out);
-	if (daemon->health)
-		put_checks(daemon, out);
+	http_put_health(daemon, out);
 }
