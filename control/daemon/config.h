@@ -118,6 +118,14 @@ void config_free(struct config *config);
  * such as "check.rise: must be ...", or -ENOMEM.
  */
 int config_check_from_json(const json_t *object, struct check *check, struct error *error);
+/*
+ * A pool's own settings likewise ({"name":"web","panic":50,"check":{"type":"tcp"}}), without backends. 0 and
+ * *pool, whose check is to be freed with check_free(); or -EINVAL and a line such as "panic: 101 is out of range:
+ * 0 to 100", or -ENOMEM.
+ */
+int config_pool_from_json(const json_t *object, struct config_pool *pool, struct error *error);
+/* And back: what is not the default. NULL: no memory. */
+json_t *config_pool_to_json(const struct config_pool *pool);
 /* The defaults: what a pool without "check" has. 0 and *check, to be freed with check_free(); or -ENOMEM. */
 int config_check_default(struct check *check);
 /* For people: "tcp via vip, every 1s, timeout 500ms, rise 2, fall 3" into text[CONFIG_CHECK_TEXT], returned. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Checks as commands give them (JSON) and as people read them. */
+/* Pools and checks as commands give them (JSON), as the state file keeps them, and as people read them. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,12 +60,62 @@ static int read_value(const json_t *from, struct value *value)
 	return 0;
 }
 
-static int place(struct error *error, const char *name, int err)
+static int place(struct error *error, const char *before, const char *name, int err)
 {
 	struct error what = *error;
 
-	error_set(error, EINVAL, "check.%.64s: %.400s", name, what.text);
+	error_set(error, EINVAL, "%s%.64s: %.400s", before, name, what.text);
 	return err;
+}
+
+static int no_memory(struct error *error)
+{
+	return error_set(error, ENOMEM, "out of memory");
+}
+
+/* One value of the group prefix. */
+static int read_member(
+	const char *prefix, const char *name, const json_t *from, struct config_pool *pool, struct error *error)
+{
+	const struct setting *setting = settings_find(prefix, name);
+	struct value value;
+	int err;
+
+	if (!setting || setting->type == SETTING_LIST)
+		return settings_unknown(prefix, name, error);
+	err = read_value(from, &value);
+	if (err)
+		return no_memory(error);
+	err = settings_store(setting, &value, pool, error);
+	free(value.items.item);
+	return err;
+}
+
+/* Into the pool's check, which has the defaults. */
+static int read_check(const json_t *object, struct config_pool *pool, struct error *error)
+{
+	const char *name;
+	json_t *from;
+	int err;
+
+	if (!object || json_is_null(object))
+		return 0;
+	if (!json_is_object(object))
+		return error_set(error, EINVAL, "check: must be an object");
+	pool->check.given = true;
+	json_object_foreach((json_t *)object, name, from) {
+		err = read_member(PREFIX, name, from, pool, error);
+		if (err)
+			return place(error, "check.", name, err);
+	}
+	/* Once the type is known. */
+	json_object_foreach ((json_t *)object, name, from) {
+		err = settings_belong(settings_find(PREFIX, name), pool->check.type, error);
+		if (err)
+			return place(error, "check.", name, err);
+	}
+	err = check_complete(&pool->check, &name, error);
+	return err ? place(error, "check.", name, err) : 0;
 }
 
 int config_check_default(struct check *check)
@@ -79,57 +129,118 @@ int config_check_default(struct check *check)
 	return err;
 }
 
-/* One member into the pool's check. */
-static int read_member(const char *name, const json_t *from, struct config_pool *pool, struct error *error)
-{
-	const struct setting *setting = settings_find(PREFIX, name);
-	struct value value;
-	int err;
-
-	if (!setting)
-		return settings_unknown(PREFIX, name, error);
-	err = read_value(from, &value);
-	if (err)
-		return error_set(error, ENOMEM, "out of memory");
-	err = settings_store(setting, &value, pool, error);
-	free(value.items.item);
-	return err;
-}
-
 int config_check_from_json(const json_t *object, struct check *check, struct error *error)
 {
 	struct config_pool pool = { 0 };
+	int err = settings_defaults("pools", &pool) ? no_memory(error) : read_check(object, &pool, error);
+
+	if (err)
+		settings_free("pools", &pool);
+	*check = pool.check;
+	return err;
+}
+
+int config_pool_from_json(const json_t *object, struct config_pool *pool, struct error *error)
+{
 	const char *name;
 	json_t *from;
 	int err;
 
-	*check = pool.check;
-	if (object && !json_is_null(object) && !json_is_object(object))
-		return error_set(error, EINVAL, "check: must be an object");
-	if (config_check_default(&pool.check))
-		return error_set(error, ENOMEM, "out of memory");
-	if (json_is_object(object))
-		pool.check.given = true;
-	json_object_foreach((json_t *)object, name, from) {
-		err = read_member(name, from, &pool, error);
-		if (err)
-			goto refuse;
-	}
-	/* Once the type is known. */
+	*pool = (struct config_pool){ 0 };
+	err = settings_defaults("pools", pool) ? no_memory(error) : 0;
 	json_object_foreach ((json_t *)object, name, from) {
-		err = settings_belong(settings_find(PREFIX, name), pool.check.type, error);
 		if (err)
-			goto refuse;
+			break;
+		if (!strcmp(name, "check")) {
+			err = read_check(from, pool, error);
+		} else {
+			err = read_member("pools", name, from, pool, error);
+			if (err)
+				place(error, "", name, err);
+		}
 	}
-	err = check_complete(&pool.check, &name, error);
 	if (err)
-		goto refuse;
-	*check = pool.check;
-	return 0;
+		settings_free("pools", pool);
+	return err;
+}
 
-refuse:
-	check_free(&pool.check);
-	return place(error, name, err);
+static json_t *strings_json(const struct strings *strings)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < strings->n; i++)
+		json_array_append_new(array, json_string(strings->item[i]));
+	return array;
+}
+
+/* A value as config_pool_from_json() takes it. */
+static json_t *value_json(const struct setting *setting, const struct config_pool *pool)
+{
+	const void *source = (const char *)pool + setting->offset;
+	char text[NAME_MAX_LEN + 3] = "", *end; /* an address is shorter */
+	FILE *stream;
+
+	if (settings_is_copied(setting))
+		return json_string(*(char *const *)source);
+	if (setting->type == SETTING_STRINGS)
+		return strings_json(source);
+	if (setting->type == SETTING_BOOL)
+		return json_boolean(*(const bool *)source);
+	stream = fmemopen(text, sizeof(text), "w");
+	if (!stream)
+		return NULL;
+	settings_print(setting, pool, stream);
+	fclose(stream);
+	if (text[0] != '"')
+		return json_integer(strtoll(text, NULL, 10));
+	/* Durations, choices, names, addresses: nothing that is escaped. */
+	end = strrchr(text, '"');
+	return json_stringn(text + 1, (size_t)(end - text - 1));
+}
+
+/* What a pool is of which nothing is said; NULL: no memory. */
+static const struct config_pool *standard_pool(void)
+{
+	static struct config_pool standard;
+	static bool ready;
+
+	if (!ready && settings_defaults("pools", &standard))
+		return NULL;
+	ready = true;
+	return &standard;
+}
+
+/* Those directly in the group prefix that are not the default. */
+static json_t *group_json(const char *prefix, const struct config_pool *pool, const struct config_pool *standard)
+{
+	json_t *object = json_object();
+	struct error error;
+
+	for (const struct setting *s = settings; object && s->path; s++) {
+		if (!settings_is_in(s, prefix) || s->type == SETTING_GROUP || s->type == SETTING_LIST ||
+			settings_belong(s, pool->check.type, &error) || !settings_has_value(s, pool) ||
+			settings_equal(s, pool, standard))
+			continue;
+		if (json_object_set_new(object, settings_word(s), value_json(s, pool))) {
+			json_decref(object);
+			object = NULL;
+		}
+	}
+	return object;
+}
+
+json_t *config_pool_to_json(const struct config_pool *pool)
+{
+	const struct config_pool *standard = standard_pool();
+	json_t *object = standard ? group_json("pools", pool, standard) : NULL;
+
+	if (!object || !pool->check.given)
+		return object;
+	if (json_object_set_new(object, "check", group_json(PREFIX, pool, standard))) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
 }
 
 const char *config_check_print(const struct check *check, char *text)

@@ -185,15 +185,37 @@ int model_no_pool(struct model *model, const char *name, struct error *error)
 	return error_set(error, ENOENT, "there is no pool \"%.64s\"", name);
 }
 
-int model_family_check(const struct pool *pool, struct addr address, struct error *error)
+/* A pool that has to be of the same family, and is known to be of another one; NULL: none. */
+static const struct pool *of_other_family(struct model *model, const struct pool *pool, int family)
 {
-	char text[ADDRESS_TEXT];
-	int family = address_family(address);
+	if (pool->family != AF_UNSPEC && pool->family != family)
+		return pool;
+	if (pool->fallback && pool->fallback->family != AF_UNSPEC && pool->fallback->family != family)
+		return pool->fallback;
+	for (const struct pool *p = model->first_pool; p; p = p->next)
+		if (p->fallback == pool && p->family != AF_UNSPEC && p->family != family)
+			return p;
+	return NULL;
+}
 
-	if (pool->family == AF_UNSPEC || pool->family == family)
-		return 0;
-	return error_set(error, EINVAL, "%s is %s, but pool \"%s\" is %s", address_print(address, text),
-		address_family_name(family), pool->name, address_family_name(pool->family));
+int model_family_check(struct model *model, const struct pool *pool, struct addr address, struct error *error)
+{
+	char text[ADDRESS_TEXT], source[ADDRESS_TEXT];
+	int family = address_family(address);
+	const struct pool *other = of_other_family(model, pool, family);
+
+	address_print(address, text);
+	if (other)
+		return error_set(error, EINVAL, "%s is %s, but pool \"%s\"%s is %s", text,
+			address_family_name(family), other->name,
+			other == pool			  ? ""
+				: other == pool->fallback ? ", its fallback,"
+							  : ", whose fallback it is,",
+			address_family_name(other->family));
+	if (pool->check.source_given && address_family(pool->check.source) != family)
+		return error_set(error, EINVAL, "%s is %s, but the check of pool \"%s\" comes from %s", text,
+			address_family_name(family), pool->name, address_print(pool->check.source, source));
+	return 0;
 }
 
 static void take_out(struct model *model, struct pool *pool)
@@ -235,6 +257,20 @@ static bool set_policy(struct pool *pool, const struct config_pool *wanted)
 	pool->slow_start_ms = wanted->slow_start_ms;
 	pool->passive = wanted->passive;
 	return true;
+}
+
+struct config_pool model_pool_policy(const struct pool *pool)
+{
+	struct config_pool policy = {
+		.scheduler = pool->scheduler,
+		.panic = pool->panic,
+		.slow_start_ms = pool->slow_start_ms,
+		.passive = pool->passive,
+	};
+
+	snprintf(policy.name, sizeof(policy.name), "%s", pool->name);
+	snprintf(policy.fallback, sizeof(policy.fallback), "%s", pool->fallback ? pool->fallback->name : "");
+	return policy;
 }
 
 int model_pool_insert(
@@ -390,7 +426,7 @@ bool model_name_is_good(const char *name)
 
 int model_pool_add(struct model *model, const struct config_pool *wanted, struct error *error)
 {
-	struct pool *pool;
+	struct pool *pool, *fallback = NULL;
 	int err = check_name(wanted->name, error);
 
 	if (err)
@@ -400,10 +436,17 @@ int model_pool_add(struct model *model, const struct config_pool *wanted, struct
 	if (model->pools.n >= CONFIG_MAX_POOLS)
 		return error_set(
 			error, ENOSPC, "there are %d pools already, as many as can be", CONFIG_MAX_POOLS);
+	if (wanted->fallback[0]) {
+		fallback = model_pool_find(model, wanted->fallback);
+		if (!fallback)
+			return model_no_pool(model, wanted->fallback, error);
+	}
 	err = model_pool_insert(model, wanted, MODEL_ANY_ID, &pool, error);
-	if (!err)
-		model->generation++;
-	return err;
+	if (err)
+		return err;
+	model_pool_set_fallback(model, pool, fallback);
+	model->generation++;
+	return 0;
 }
 
 static const struct pool *borrower_of(const struct model *model, const struct pool *pool)

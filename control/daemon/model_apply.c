@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "model_private.h"
+#include "settings.h"
 
 /* A pool that goes on by another name: one that is gone and that a VIP leaves for one that is new. */
 struct rename {
@@ -270,13 +271,45 @@ static void fill_pool(struct apply *a, struct pool *pool, const struct config_po
 	free(sorted);
 }
 
+/* A value as people read it: without quotes, into text[VALUE_TEXT_SIZE], returned. */
+#define VALUE_TEXT_SIZE (NAME_MAX_LEN + 3)
+static const char *value_text(const struct setting *setting, const struct config_pool *pool, char *text)
+{
+	FILE *stream = fmemopen(text, VALUE_TEXT_SIZE, "w");
+	size_t length;
+
+	snprintf(text, VALUE_TEXT_SIZE, "none");
+	if (!stream)
+		return text;
+	settings_print(setting, pool, stream);
+	fclose(stream);
+	length = strlen(text);
+	if (*text != '"')
+		return text;
+	text[length - 1] = '\0';
+	return text + 1;
+}
+
+/* "pool web panic 50, was 0" for each of its settings that changes, name and check aside. */
+static void say_policy(struct apply *a, const struct pool *pool, const struct config_pool *to)
+{
+	struct config_pool was = model_pool_policy(pool);
+	char before[VALUE_TEXT_SIZE], after[VALUE_TEXT_SIZE];
+
+	if (pool->fallback)
+		snprintf(was.fallback, sizeof(was.fallback), "%s", name_of(a, pool->fallback));
+	for (const struct setting *s = settings; s->path; s++)
+		if (settings_is_in(s, "pools") && s->type != SETTING_GROUP && s->type != SETTING_LIST &&
+			strcmp(settings_word(s), "name") && !settings_equal(s, &was, to))
+			say(a, "pool %s %s %s, was %s", to->name, settings_word(s), value_text(s, to, after),
+				value_text(s, &was, before));
+}
+
 static void change_pool(struct apply *a, struct pool *pool, const struct config_pool *to)
 {
 	char was[CONFIG_CHECK_TEXT], is[CONFIG_CHECK_TEXT];
 
-	if (pool->scheduler != to->scheduler)
-		say(a, "pool %s scheduler %s, was %s", to->name, scheduler_name(to->scheduler),
-			scheduler_name(pool->scheduler));
+	say_policy(a, pool, to);
 	if (!check_equal(&pool->check, &to->check))
 		say(a, "pool %s check %s%s, was %s%s", to->name, config_check_print(&to->check, is),
 			to->check.given ? "" : " (by default)", config_check_print(&pool->check, was),
@@ -321,6 +354,18 @@ static void set_pools(struct apply *a)
 		}
 		change_pool(a, pool, a->by_name[i]);
 		fill_pool(a, pool, a->by_name[i]);
+	}
+}
+
+/* Once every pool is there; of those that go nobody's fallback stays. */
+static void set_fallbacks(struct apply *a)
+{
+	for (struct pool *pool = a->model->first_pool; pool; pool = pool->next) {
+		const struct config_pool *to = goal_of(a, pool);
+
+		if (!a->dry_run)
+			model_pool_set_fallback(a->model, pool,
+				to && to->fallback[0] ? model_pool_find(a->model, to->fallback) : NULL);
 	}
 }
 
@@ -400,6 +445,8 @@ json_t *model_apply(struct model *model, const struct config *config, bool dry_r
 	rename_pools(&a);
 	drop_vips(&a);
 	set_pools(&a);
+	if (!a.err)
+		set_fallbacks(&a);
 	if (!a.err)
 		set_vips(&a);
 	if (!a.err)

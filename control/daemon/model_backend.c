@@ -395,7 +395,7 @@ int model_backend_add(struct model *model, const char *pool_name, struct addr ad
 	backend = model_backend_find_any(pool, address);
 	if (backend && !backend->removed)
 		return error_set(error, EEXIST, "pool \"%s\" has backend %s already", pool->name, text);
-	err = model_family_check(pool, address, error);
+	err = model_family_check(model, pool, address, error);
 	if (err)
 		return err;
 	if (model_vip_find_address(model, address))

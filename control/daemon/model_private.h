@@ -85,6 +85,8 @@ struct backend *model_backend_find_any(struct pool *pool, struct addr address);
 /* Any VIP with this address, or NULL. */
 struct vip *model_vip_find_address(struct model *model, struct addr address);
 
+/* Its own settings as they would stand in a file: all but check and backends. Nothing is on the heap. */
+struct config_pool model_pool_policy(const struct pool *pool);
 /* Whether a pool may be called so. */
 bool model_name_is_good(const char *name);
 /* The pool of this name: 0, or -ENOENT and a line in *error. */
@@ -94,7 +96,7 @@ int model_no_backend(const struct pool *pool, struct addr address, struct error 
 /* "there is no pool "x" (did you mean "y"?)"; returns -ENOENT. */
 int model_no_pool(struct model *model, const char *name, struct error *error);
 /* Whether an address may join the pool: 0, or -EINVAL and why not. */
-int model_family_check(const struct pool *pool, struct addr address, struct error *error);
+int model_family_check(struct model *model, const struct pool *pool, struct addr address, struct error *error);
 
 void model_tell_backend_added(struct model *model, struct backend *backend);
 void model_tell_backend_changed(struct model *model, struct backend *backend);

@@ -96,12 +96,21 @@ static void print_backend(FILE *file, const struct backend *b)
 	fputs(" }", file);
 }
 
+static bool is_always_said(const struct setting *of_pool)
+{
+	return of_pool->required || !strcmp(settings_word(of_pool), "scheduler");
+}
+
 static void print_pool(FILE *file, const struct pool *pool)
 {
+	const struct config_pool policy = model_pool_policy(pool);
 	const char *separator = "\n";
 
-	fprintf(file, "  {\n    name = \"%s\";\n    scheduler = \"%s\";\n", pool->name,
-		scheduler_name(pool->scheduler));
+	fputs("  {", file);
+	for (const struct setting *s = settings; s->path; s++)
+		if (settings_is_in(s, "pools") && (is_always_said(s) || !settings_is_default(s, &policy)))
+			print_value(file, s, &policy, "\n    ");
+	fputc('\n', file);
 	if (pool->check.given)
 		print_check(file, &pool->check);
 	fputs("    backends = (", file);

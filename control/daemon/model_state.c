@@ -10,7 +10,8 @@
 
 /*
  * Written by hand, as it is done at every change: a thousand backends take a tenth of what a tree of JSON values
- * would. Nothing in it wants escaping: names, addresses and numbers. What is as usual is left out.
+ * would. Nothing in it wants escaping: names, addresses and numbers. What is as usual is left out. Only what the
+ * settings of pools are is not known here.
  */
 static void dump_three(const char *name, uint64_t first, uint64_t second, uint64_t third, struct text *out)
 {
@@ -94,26 +95,34 @@ static void dump_backend(const struct backend *b, struct text *out)
 	text_add(out, "}");
 }
 
+/* What is not the default, as it would be in a file. */
+static void dump_settings(const struct pool *pool, struct text *out)
+{
+	struct config_pool settings_of = model_pool_policy(pool);
+	json_t *object;
+	char *text;
+
+	settings_of.name[0] = '\0';
+	settings_of.check = pool->check;
+	object = config_pool_to_json(&settings_of);
+	text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+	if (text)
+		text_add(out, text);
+	else
+		out->failed = true;
+	free(text);
+	json_decref(object);
+}
+
 static void dump_pool(const struct pool *pool, struct text *out)
 {
-	const struct check *c = &pool->check;
-
 	text_add(out, "{\"name\":\"");
 	text_add(out, pool->name);
 	text_add(out, "\"");
 	dump_number("id", pool->id, out);
-	text_add(out, ",\"scheduler\":\"");
-	text_add(out, scheduler_name(pool->scheduler));
-	text_add(out, "\",\n \"check\":{\"given\":");
-	text_add(out, c->given ? "true" : "false");
-	dump_number("type", c->type, out);
-	dump_number("via", c->via, out);
-	dump_number("port", c->port, out);
-	dump_number("interval_ms", c->interval_ms, out);
-	dump_number("timeout_ms", c->timeout_ms, out);
-	dump_number("rise", c->rise, out);
-	dump_number("fall", c->fall, out);
-	text_add(out, "},\n \"backends\":[");
+	text_add(out, ",\"settings\":");
+	dump_settings(pool, out);
+	text_add(out, ",\n \"backends\":[");
 	for (const struct backend *b = pool->backends; b; b = b->next) {
 		text_add(out, b == pool->backends ? "\n  " : ",\n  ");
 		dump_backend(b, out);
@@ -252,19 +261,46 @@ static uint32_t check_number(const json_t *object, const char *name, const char 
 	return (uint32_t)value;
 }
 
-/* *check: to be freed. 0 or -ENOMEM. */
-static int restore_check(const json_t *object, struct check *check, bool *fault)
+/* What there was in format 1, before other checks than those of TCP: all in numbers. 0 or -ENOMEM. */
+static int restore_old_settings(const json_t *from, struct config_pool *wanted, bool *fault)
 {
-	if (config_check_default(check))
+	const json_t *object = json_object_get(from, "check");
+	int scheduler = scheduler_from_name(string(from, "scheduler", fault));
+	struct error error;
+	struct check *check = &wanted->check;
+
+	if (config_pool_from_json(NULL, wanted, &error))
 		return -ENOMEM;
+	*fault |= scheduler < 0;
+	wanted->scheduler = (enum scheduler)scheduler;
 	check->given = flag(object, "given", fault);
-	check->type = (enum check_type)number(object, "type", CHECK_TYPES - 1, fault);
+	check->type = (enum check_type)number(object, "type", CHECK_TCP, fault);
 	check->via = (enum check_via)number(object, "via", CHECK_VIA_BACKEND, fault);
 	check->port = (uint16_t)number(object, "port", UINT16_MAX, fault);
 	check->interval_ms = check_number(object, "interval_ms", "interval", fault);
 	check->timeout_ms = check_number(object, "timeout_ms", "timeout", fault);
 	check->rise = check_number(object, "rise", "rise", fault);
 	check->fall = check_number(object, "fall", "fall", fault);
+	return 0;
+}
+
+/* *wanted: its check to be freed, whatever is returned. 0, -EINVAL or -ENOMEM. */
+static int restore_settings(const json_t *from, struct config_pool *wanted, struct error *error)
+{
+	const json_t *object = json_object_get(from, "settings");
+	bool fault = false;
+	const char *name = string(from, "name", &fault);
+	int err;
+
+	if (object)
+		err = json_is_object(object) ? config_pool_from_json(object, wanted, error) : -EINVAL;
+	else
+		err = restore_old_settings(from, wanted, &fault);
+	if (err == -ENOMEM)
+		return err;
+	if (err || fault || !model_name_is_good(name))
+		return -EINVAL;
+	snprintf(wanted->name, sizeof(wanted->name), "%s", name);
 	return 0;
 }
 
@@ -304,7 +340,7 @@ static int restore_backend(
 
 	if (fault || address_parse(address_text, &address) || address_fault(address) ||
 		model_backend_find_any(pool, address) || (mac_text && address_parse_mac(mac_text, &mac)) ||
-		(pinned && !mac_text) || (!removed && model_family_check(pool, address, error)))
+		(pinned && !mac_text) || (!removed && model_family_check(model, pool, address, error)))
 		return broken(error, "backend", address_text);
 	err = model_backend_insert(model, pool, address, weight, pinned ? &mac : NULL, id, &backend, error);
 	if (err)
@@ -327,23 +363,19 @@ static int restore_backend(
 static int restore_pool(struct model *model, const json_t *from, bool same_boot, struct error *error)
 {
 	bool fault = false;
-	const char *name = string(from, "name", &fault);
-	int err, id = (int)number(from, "id", SNAPSHOT_MAX_IDS - 1, &fault);
-	int scheduler = scheduler_from_name(string(from, "scheduler", &fault));
-	struct config_pool wanted = { .scheduler = (enum scheduler)scheduler, .passive = true };
+	int id = (int)number(from, "id", SNAPSHOT_MAX_IDS - 1, &fault);
 	const json_t *backends = json_object_get(from, "backends"), *backend;
+	struct config_pool wanted = { 0 };
+	int err = restore_settings(from, &wanted, error);
 	struct pool *pool;
 	size_t i;
 
-	if (restore_check(json_object_get(from, "check"), &wanted.check, &fault))
-		return error_set(error, ENOMEM, "out of memory");
-	if (fault || scheduler < 0 || !json_is_array(backends) || !model_name_is_good(name) ||
-		model_pool_find(model, name)) {
-		check_free(&wanted.check);
-		return broken(error, "pool", name);
-	}
-	snprintf(wanted.name, sizeof(wanted.name), "%s", name);
-	err = model_pool_insert(model, &wanted, id, &pool, error);
+	if (err == -ENOMEM)
+		error_set(error, ENOMEM, "out of memory");
+	else if (err || fault || !json_is_array(backends) || model_pool_find(model, wanted.name))
+		err = broken(error, "pool", string(from, "name", &fault));
+	else
+		err = model_pool_insert(model, &wanted, id, &pool, error);
 	/* With the type it had; its VIPs settle it again. */
 	if (!err)
 		pool->check.type = wanted.check.type;
@@ -352,6 +384,21 @@ static int restore_pool(struct model *model, const json_t *from, bool same_boot,
 		if (!err)
 			err = restore_backend(model, pool, backend, same_boot, error);
 	return err;
+}
+
+/* Once all pools are there. */
+static int restore_fallback(struct model *model, const json_t *from, struct error *error)
+{
+	const char *name = json_string_value(json_object_get(from, "name"));
+	const char *to = json_string_value(json_object_get(json_object_get(from, "settings"), "fallback"));
+	struct pool *pool = model_pool_find(model, name), *fallback = to ? model_pool_find(model, to) : NULL;
+
+	if (!to)
+		return 0;
+	if (!fallback || fallback == pool)
+		return broken(error, "pool", name);
+	model_pool_set_fallback(model, pool, fallback);
+	return 0;
 }
 
 static int restore_vip(struct model *model, const json_t *from, struct error *error)
@@ -366,7 +413,7 @@ static int restore_vip(struct model *model, const json_t *from, struct error *er
 
 	if (fault || !pool || address_parse_vip(name, &spec) || address_fault(spec.address) ||
 		model_vip_find(model, spec.address, spec.protocol, spec.port) ||
-		model_family_check(pool, spec.address, error))
+		model_family_check(model, pool, spec.address, error))
 		return broken(error, "VIP", name);
 	err = model_vip_insert(model, &spec, pool, id, &vip, error);
 	if (!err)
@@ -411,6 +458,9 @@ int model_restore(struct model *model, const json_t *state, struct error *error)
 	json_array_foreach(pools, i, item)
 		if (!err)
 			err = restore_pool(model, item, same_boot, error);
+	json_array_foreach (pools, i, item)
+		if (!err)
+			err = restore_fallback(model, item, error);
 	json_array_foreach(vips, i, item)
 		if (!err)
 			err = restore_vip(model, item, error);

@@ -194,7 +194,7 @@ int model_vip_add(struct model *model, struct addr address, uint8_t protocol, ui
 			error, EEXIST, "VIP %s is there already, with pool \"%s\"", text, vip->pool->name);
 	if (!pool)
 		return model_no_pool(model, pool_name, error);
-	err = model_family_check(pool, address, error);
+	err = model_family_check(model, pool, address, error);
 	if (err)
 		return err;
 	other = pool_with_backend(model, address);

@@ -15,7 +15,8 @@
 #include "log.h"
 #include "state_file.h"
 
-#define FORMAT 1 /* of state.json: raised when an older shuntd could not read it */
+#define FORMAT 2	/* of state.json: raised when an older shuntd could not read it */
+#define FORMAT_OLDEST 1 /* that is still read */
 #define FILE_NAME "state.json"
 #define DAMAGED_NAME "state.json.damaged"
 #define KEY_NAME "hash_key"
@@ -175,12 +176,14 @@ static int restore(struct state *state, const char *text, size_t size, struct er
 	json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &fault);
 	const char *digest = json_string_value(json_object_get(root, "config_digest"));
 	const json_t *version = json_object_get(root, "snapshot_version");
+	json_int_t format;
 	int err;
 
 	if (!root)
 		return error_set(error, EINVAL, "line %d: %s", fault.line, fault.text);
-	if (json_integer_value(json_object_get(root, "format")) != FORMAT)
-		err = error_set(error, EINVAL, "not of format %d", FORMAT);
+	format = json_integer_value(json_object_get(root, "format"));
+	if (format < FORMAT_OLDEST || format > FORMAT)
+		err = error_set(error, EINVAL, "not of format %d to %d", FORMAT_OLDEST, FORMAT);
 	else if (!digest || strspn(digest, "0123456789abcdef") != 16 || digest[16] || !json_is_integer(version) ||
 		json_integer_value(version) < 0 || json_integer_value(version) > STATE_MAX_SNAPSHOT_VERSION)
 		err = error_set(error, EINVAL, "config_digest or snapshot_version is not as it was written");
