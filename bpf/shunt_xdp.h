@@ -16,6 +16,7 @@
  *	               The row behind the last CPU's is shuntd's, for what maps that these replaced had counted; as is
  *	               the CPU behind the last.
  *	backend_stats  the same by backend id
+ *	handshakes     struct stats_handshakes, likewise by backend id
  *	active         __u32 (8 bytes apart, as all entries are multiples of 8), max_entries = ids: flows by backend
  *	               id, as the sweeper counted them
  *	out            DEVMAP, max_entries = 2 * SNAPSHOT_MAX_PORTS: the interfaces that backends are behind, at

@@ -26,6 +26,7 @@ SHARED_ARRAY(flows, struct flow_bucket);
 SHARED_ARRAY(elder, struct flow_bucket);
 SHARED_ARRAY(vip_stats, struct stats_traffic);
 SHARED_ARRAY(backend_stats, struct stats_traffic);
+SHARED_ARRAY(handshakes, struct stats_handshakes);
 SHARED_ARRAY(active, __u32);
 
 struct xdp_control control SEC(".data.control") = { .in_force = XDP_NO_SNAPSHOT };
@@ -132,6 +133,13 @@ core_inline struct stats_traffic *tables_backend_stats(const struct tables *t, _
 	__u32 index = t->row + backend;
 
 	return bpf_map_lookup_elem(&backend_stats, &index);
+}
+
+core_inline struct stats_handshakes *tables_handshakes(const struct tables *t, __u32 backend)
+{
+	__u32 index = t->row + backend;
+
+	return bpf_map_lookup_elem(&handshakes, &index);
 }
 
 core_inline void tables_count(const struct tables *t, __u32 counter)

@@ -43,6 +43,7 @@ struct xdp_worker {
 	const __u64 *counter;		 /* STATS_COUNTERS, by enum counter */
 	const struct stats_traffic *vip; /* n_ids each, by id */
 	const struct stats_traffic *backend;
+	const struct stats_handshakes *handshakes; /* NULL: not counted */
 	uint32_t n_ids;
 };
 

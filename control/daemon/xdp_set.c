@@ -140,6 +140,10 @@ static int map_all(struct xdp_set *set)
 	if (!result)
 		result = map_rows(set, XDP_MAP_BACKEND_STATS, sizeof(struct stats_traffic), rows);
 	if (!result)
+		result = map_rows(set, XDP_MAP_HANDSHAKES, sizeof(struct stats_handshakes), rows);
+	if (result == -ENOENT && set->fd[XDP_MAP_HANDSHAKES] < 0)
+		result = 0;
+	if (!result)
 		result = map_rows(set, XDP_MAP_ACTIVE, sizeof(uint32_t), sizes->ids);
 	if (!result && set->fd[XDP_MAP_OUT] < 0)
 		result = -ENOENT;
@@ -160,6 +164,7 @@ int xdp_set_map(struct xdp_set *set)
 	set->snapshot = set->memory[XDP_MAP_SNAPSHOT];
 	set->vip_stats = set->memory[XDP_MAP_VIP_STATS];
 	set->backend_stats = set->memory[XDP_MAP_BACKEND_STATS];
+	set->handshakes = set->memory[XDP_MAP_HANDSHAKES];
 	set->active = set->memory[XDP_MAP_ACTIVE];
 	if (set->flows && set->flows->n_buckets != set->control->sizes.n_buckets)
 		set->flows = NULL;
@@ -294,6 +299,29 @@ static void carry(struct stats_traffic *to, const struct xdp_sizes *to_sizes, co
 	}
 }
 
+static void carry_handshakes(const struct xdp_set *to, const struct xdp_set *from)
+{
+	const struct xdp_sizes *to_sizes = &to->control->sizes, *from_sizes = &from->control->sizes;
+	uint32_t ids = to_sizes->ids < from_sizes->ids ? to_sizes->ids : from_sizes->ids;
+	struct stats_handshakes *row_to;
+
+	if (!to->handshakes || !from->handshakes)
+		return;
+	row_to = to->handshakes + (uint64_t)to_sizes->n_cpus * to_sizes->ids;
+	for (uint32_t id = 0; id < ids; id++) {
+		struct stats_handshakes sum = { 0 };
+
+		for (uint32_t row = 0; row <= from_sizes->n_cpus; row++) {
+			const struct stats_handshakes *part = &from->handshakes[(uint64_t)row * from_sizes->ids + id];
+
+			sum.asked += part->asked;
+			sum.completed += part->completed;
+			sum.repeated += part->repeated;
+		}
+		row_to[id] = sum;
+	}
+}
+
 void xdp_set_carry(struct xdp_set *set, const struct xdp_set *from)
 {
 	if (!set->control || !set->control->carry_from)
@@ -301,6 +329,7 @@ void xdp_set_carry(struct xdp_set *set, const struct xdp_set *from)
 	if (from && from->control && from->program_id == set->control->carry_from) {
 		carry(set->vip_stats, &set->control->sizes, from->vip_stats, &from->control->sizes);
 		carry(set->backend_stats, &set->control->sizes, from->backend_stats, &from->control->sizes);
+		carry_handshakes(set, from);
 	}
 	__atomic_store_n(&set->control->carry_from, 0, __ATOMIC_RELEASE);
 }

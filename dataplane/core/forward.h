@@ -341,6 +341,28 @@ core_inline void forward_count_new(const struct tables *t, __u32 vip, __u32 back
 		of_backend->new_flows++;
 }
 
+/* Count a SYN that begins a flow on the backend. */
+core_inline void forward_count_asked(const struct tables *t, __u32 backend)
+{
+	struct stats_handshakes *handshakes = tables_handshakes(t, backend);
+
+	if (handshakes)
+		handshakes->asked++;
+}
+
+/* Count what a packet says of its half-open flow's backend: state, in which it left the flow. */
+core_inline void forward_count_answer(const struct tables *t, __u32 backend, int syn, __u32 state)
+{
+	struct stats_handshakes *handshakes = tables_handshakes(t, backend);
+
+	if (!handshakes)
+		return;
+	if (syn)
+		handshakes->repeated++;
+	else if (state == FLOW_ESTABLISHED)
+		handshakes->completed++;
+}
+
 /*
  * A packet whose flow has no entry, or one that doesn't hold: word, the place of the old entry, or NULL.
  * state: what the new entry starts in, FLOW_NONE for no entry.
@@ -377,6 +399,9 @@ core_cold void forward_new(const struct tables *t, const struct frame *f, const 
 			tables_count(t, COUNTER_FLOW_UNTRACKED);
 		if (!entered || lookup_is_syn(l))
 			forward_count_new(t, l->vip->vip, id);
+		/* Of a flow without an entry nobody would see how it goes on. */
+		if (!entered && lookup_is_syn(l))
+			forward_count_asked(t, id);
 	}
 	backend = forward_backend(t, l->vip, id);
 	if (core_unlikely(!backend)) {
@@ -395,6 +420,19 @@ core_inline int flow_word_stays(__u64 word, const struct lookup *l, __u32 tick)
 	return state != FLOW_NONE && ((word ^ flow_word(l->place.tag, 0, state, tick)) & ~backend) == 0;
 }
 
+/*
+ * Whether a flow leaves its backend, which may be sent packets, with this packet. again: a SYN of a half-open flow,
+ * the client's next try, and ours; a flow past its handshake has something to lose and stays whatever the packet
+ * says. UDP has no such sign and nothing to lose: it leaves a backend that is down, not one that is only suspect,
+ * for any that is up. A backend that is not of the VIP's pool any more is no better than down.
+ */
+core_inline int forward_leaves(const struct lookup *l, const struct snapshot_backend *backend, int again)
+{
+	if (!(backend->flags & BACKEND_UP) || backend->pool != l->vip->pool)
+		return again || (l->signal == SIGNAL_UDP && l->vip->slot_count);
+	return again && backend->flags & BACKEND_SUSPECT && l->vip->slot_count;
+}
+
 /* A packet of a flow whose alive word is at this place. */
 core_inline void forward_known(const struct tables *t, const struct frame *f, const struct lookup *l, __u64 *place,
 	__u64 word, struct verdict *v)
@@ -403,26 +441,30 @@ core_inline void forward_known(const struct tables *t, const struct frame *f, co
 	const struct snapshot_backend *backend = forward_any_backend(t, id);
 	int syn = lookup_is_syn(l);
 	int closing = was == FLOW_FIN || was == FLOW_RESET;
-	/* One that is not of the VIP's pool any more is no better than down: what begins there goes elsewhere. */
-	int down = backend && (!(backend->flags & BACKEND_UP) || backend->pool != l->vip->pool);
+	int again = syn && was == FLOW_SYN;
 
-	/* A SYN on a closing flow is a new connection from the same port; on one whose backend went down,
-	 * the client's second try. UDP has no such sign and nothing to lose: it leaves a down backend for
-	 * any that is up. */
-	if (core_likely(backend && !(syn && closing) &&
-			!(down && (syn || (l->signal == SIGNAL_UDP && l->vip->slot_count))))) {
-		__u64 now = flow_word(l->place.tag, id, flow_next_state(was, l), tables_tick(t));
+	state = flow_next_state(was, l);
+	/* A SYN on a closing flow is a new connection from the same port. */
+	if (core_likely(backend && !(syn && closing) && !forward_leaves(l, backend, again))) {
+		__u64 now = flow_word(l->place.tag, id, state, tables_tick(t));
 
-		if (now != word)
-			(void)__sync_val_compare_and_swap(place, word, now);
+		/* Where another worker was faster, what it saw is what counts. */
+		if (now != word && __sync_val_compare_and_swap(place, word, now) != word)
+			state = FLOW_NONE;
+		if (was == FLOW_SYN)
+			forward_count_answer(t, id, syn, state);
 		tables_count(t, COUNTER_FLOW_HIT);
 		forward_rewrite(f, l, backend, id, v);
 		return;
 	}
-	if (!(syn && closing) && l->vip->slot_count)
+	if (again)
+		forward_count_answer(t, id, syn, state);
+	if (!(syn && closing) && l->vip->slot_count) {
 		tables_count(t, COUNTER_FLOW_MOVED);
-	state = syn ? FLOW_SYN : flow_next_state(was, l);
-	forward_new(t, f, l, place, word, state, v);
+		if (again)
+			tables_count(t, COUNTER_FLOW_RETRIED);
+	}
+	forward_new(t, f, l, place, word, syn ? FLOW_SYN : state, v);
 }
 
 /*
@@ -481,7 +523,7 @@ struct flow_entry {
  * A flow that the table hasn't, or has only a dead word of, at this place, may be in the elder one, of another
  * capacity, that was in use before. Then its word moves over; where there is no room it stays and is used where it
  * is. It is entered before it is taken from the elder, so that no worker finds it in neither, and who enters it
- * but is too late to take it withdraws. A SYN takes nothing away and enters a half-open flow: it may be of
+ * but is too late to take it withdraws. A SYN takes nothing away and enters a flow in the same state: it may be of
  * another flow than the word, with the same fingerprint; and one of a flow that has ended begins anew. Returns where
  * the flow's alive word is, or place NULL.
  */
@@ -492,7 +534,7 @@ core_inline struct flow_entry flow_inherit(const struct tables *t, const struct 
 	__u64 word, *from = flow_settled(flow_find_elder(t, l, &word));
 
 	if (from && !(syn && flow_word_is_closing(word))) {
-		e.word = syn ? flow_word(l->place.tag, flow_word_backend(word), FLOW_SYN, tables_tick(t)) : word;
+		e.word = word;
 		e.place = flow_settled(flow_enter(t, &l->place, at, dead, e.word));
 		if (!e.place)
 			return (struct flow_entry){ from, word };

@@ -107,6 +107,11 @@ core_inline struct stats_traffic *tables_backend_stats(const struct tables *t, _
 	return &t->stats->backend[backend];
 }
 
+core_inline struct stats_handshakes *tables_handshakes(const struct tables *t, __u32 backend)
+{
+	return &t->stats->handshakes[backend];
+}
+
 core_inline void tables_count(const struct tables *t, __u32 counter)
 {
 	t->stats->counter[counter]++;

@@ -44,7 +44,9 @@
 	COUNTER(KERNEL_SENT, EVENT, "kernel_sent", "frames of the kernel put on the wire")                 \
 	COUNTER(KERNEL_DROPPED, EVENT, "kernel_dropped", "frames of the kernel that found no room")        \
 	COUNTER(FLOW_CARRIED, EVENT, "flow_carried",                                                       \
-		"flows carried over from the flow table of another capacity")
+		"flows carried over from the flow table of another capacity")                                      \
+	COUNTER(FLOW_RETRIED, EVENT, "flow_retried",                                                       \
+		"of the flows moved, those half-open on a backend that was down or suspect when their client tried again")
 
 enum counter {
 #define COUNTER_ENUM(symbol, class, name, help) COUNTER_##symbol,

@@ -96,6 +96,8 @@ static void compare(const struct fixtures *all)
 	if (memcmp(bursts.stats->vip, steps.stats->vip, sizeof(steps.stats->vip[0]) * IDS) ||
 		memcmp(bursts.stats->backend, steps.stats->backend, sizeof(steps.stats->backend[0]) * IDS))
 		differ("the traffic", frame[n - 1], parcel[n - 1].len);
+	if (memcmp(bursts.stats->handshakes, steps.stats->handshakes, sizeof(steps.stats->handshakes[0]) * IDS))
+		differ("the handshakes", frame[n - 1], parcel[n - 1].len);
 	for (unsigned c = 0; c < COUNTER_COUNT; c++)
 		if (bursts.stats->counter[c] != steps.stats->counter[c])
 			differ(fixture_counter_name(c), frame[n - 1], parcel[n - 1].len);

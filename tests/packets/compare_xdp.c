@@ -77,6 +77,10 @@ static void compare_counters(const uint8_t *frame, size_t len)
 			memcmp(&bed.backend_stats[cpu * IDS + id], &world.stats->backend[id],
 				sizeof(struct stats_traffic)))
 			differ("packets, bytes and new flows of a VIP or backend", frame, len);
+	for (unsigned id = 0; id < IDS; id++)
+		if (memcmp(&bed.handshakes[cpu * IDS + id], &world.stats->handshakes[id],
+			    sizeof(struct stats_handshakes)))
+			differ("handshakes of a backend", frame, len);
 }
 
 static void compare(const uint8_t *frame, size_t len)

@@ -138,7 +138,7 @@ static void put_slots(struct random *r, const struct snapshot_header *h, struct 
 	uint32_t usable[SETUP_BACKENDS], n = 0;
 
 	for (uint32_t i = 0; i < h->n_backends; i++)
-		if (b[i].pool == id && b[i].flags & BACKEND_UP && random_below(r, 4))
+		if (b[i].pool == id && (b[i].flags & (BACKEND_UP | BACKEND_SUSPECT)) == BACKEND_UP && random_below(r, 4))
 			usable[n++] = i;
 	if (!n)
 		pool->slot_count = 0;
@@ -156,9 +156,10 @@ static void put_backends(struct random *r, const struct snapshot_header *h)
 
 	for (uint32_t i = 0; i < h->n_backends; i++) {
 		static const __u8 states[] = { 0, BACKEND_VALID, BACKEND_VALID | BACKEND_UP,
-			BACKEND_VALID | BACKEND_UP, BACKEND_VALID | BACKEND_UP };
+			BACKEND_VALID | BACKEND_UP, BACKEND_VALID | BACKEND_UP,
+			BACKEND_VALID | BACKEND_UP | BACKEND_SUSPECT };
 
-		b[i].flags = BACKEND_USED | states[random_below(r, 5)];
+		b[i].flags = BACKEND_USED | states[random_below(r, 6)];
 		b[i].weight = (__u16)(1 + random_below(r, 500));
 		b[i].port = (__u16)random_below(r, h->n_ports);
 		b[i].src = ports[b[i].port].mac;

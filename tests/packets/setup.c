@@ -32,6 +32,8 @@ static const struct {
 	{ "six2", "2001:db8:a::12", 0x62, POOL_SIX, BACKEND_VALID | BACKEND_UP, 1 },
 	{ "six3", "2001:db8:a::13", 0x63, POOL_SIX, BACKEND_VALID | BACKEND_UP, 1 },
 	{ "empty-draining", "10.0.0.17", 0x17, POOL_EMPTY, BACKEND_VALID | BACKEND_UP, 0 },
+	{ "web-suspect", "10.0.0.18", 0x18, POOL_WEB, BACKEND_VALID | BACKEND_UP | BACKEND_SUSPECT, 0 },
+	{ "empty-suspect", "10.0.0.19", 0x19, POOL_EMPTY, BACKEND_VALID | BACKEND_UP | BACKEND_SUSPECT, 0 },
 };
 
 static const struct {

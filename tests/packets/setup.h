@@ -3,9 +3,10 @@
  * The set-up the fixtures are written for: one snapshot, and names for the MAC addresses in it. The key,
  * ids and addresses are fixed, so every body of the core has to give the same backend for the same packet.
  *
- *	pool web    web1 web2 web3 (10.0.0.11-13) up; web-draining, web-down, web-disabled: as they are called
+ *	pool web    web1 web2 web3 (10.0.0.11-13) up; web-draining, web-down, web-disabled, web-suspect: as they
+ *	            are called
  *	pool six    six1 six2 six3 (2001:db8:a::11-13) up
- *	pool empty  empty-draining: nothing for a new flow
+ *	pool empty  empty-draining, empty-suspect: nothing for a new flow
  *
  *	192.0.2.80:80/tcp  192.0.2.80:53/udp            web       2001:db8::80 likewise: six
  *	192.0.2.81:0/tcp   192.0.2.81:0/udp             web       2001:db8::81 likewise: six
@@ -22,7 +23,7 @@
 #include "snapshot.h"
 
 #define SETUP_CAPACITY 4096
-#define SETUP_BACKENDS 10
+#define SETUP_BACKENDS 12
 
 /* MACs by name: lb (own), router, client, other, broadcast, zero, and each backend's. Of static storage. */
 const struct frame_name *setup_names(const struct mac *own);

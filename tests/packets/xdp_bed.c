@@ -55,6 +55,7 @@ static int load(struct xdp_bed *b)
 		bpf_map__set_max_entries(s->maps.elder, XDP_FLOW_HEADER_LINES + b->sizes.n_elder_buckets) ||
 		bpf_map__set_max_entries(s->maps.vip_stats, per_cpu) ||
 		bpf_map__set_max_entries(s->maps.backend_stats, per_cpu) ||
+		bpf_map__set_max_entries(s->maps.handshakes, per_cpu) ||
 		bpf_map__set_max_entries(s->maps.active, b->sizes.ids) ||
 		bpf_map__set_max_entries(s->maps.xsks, b->sizes.n_queues ? b->sizes.n_queues : 1) ||
 		bpf_map__set_max_entries(s->maps.owners, b->sizes.n_queues ? b->sizes.n_queues : 1))
@@ -78,8 +79,9 @@ int xdp_bed_open(struct xdp_bed *b, size_t block_size, const struct xdp_sizes *s
 	b->flows = map_memory(b->skeleton->maps.flows);
 	b->vip_stats = map_memory(b->skeleton->maps.vip_stats);
 	b->backend_stats = map_memory(b->skeleton->maps.backend_stats);
+	b->handshakes = map_memory(b->skeleton->maps.handshakes);
 	b->active = map_memory(b->skeleton->maps.active);
-	if (!b->snapshot || !b->flows || !b->vip_stats || !b->backend_stats || !b->active)
+	if (!b->snapshot || !b->flows || !b->vip_stats || !b->backend_stats || !b->handshakes || !b->active)
 		return fail(b, "mapping the maps", errno);
 	return 0;
 }
@@ -92,6 +94,7 @@ void xdp_bed_close(struct xdp_bed *b)
 	unmap_memory(b->flows, b->skeleton->maps.flows);
 	unmap_memory(b->vip_stats, b->skeleton->maps.vip_stats);
 	unmap_memory(b->backend_stats, b->skeleton->maps.backend_stats);
+	unmap_memory(b->handshakes, b->skeleton->maps.handshakes);
 	unmap_memory(b->active, b->skeleton->maps.active);
 	shunt_xdp__destroy(b->skeleton);
 	b->skeleton = NULL;
@@ -128,6 +131,7 @@ void xdp_bed_clear(struct xdp_bed *b)
 	memset(xdp_bed_buckets(b), 0, (size_t)b->sizes.n_buckets * sizeof(struct flow_bucket));
 	memset(b->vip_stats, 0, traffic);
 	memset(b->backend_stats, 0, traffic);
+	memset(b->handshakes, 0, (size_t)b->sizes.n_cpus * b->sizes.ids * sizeof(*b->handshakes));
 }
 
 __u64 xdp_bed_counter(const struct xdp_bed *b, unsigned counter)

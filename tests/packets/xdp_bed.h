@@ -22,6 +22,7 @@ struct xdp_bed {
 	struct xdp_line *flows; /* header lines and buckets */
 	struct stats_traffic *vip_stats;
 	struct stats_traffic *backend_stats;
+	struct stats_handshakes *handshakes;
 	__u64 *active; /* an array map's entries of 4 bytes are 8 apart */
 	struct xdp_sizes sizes;
 	__u32 half_lines;

@@ -45,7 +45,7 @@ static int put_slots(const struct snapshot_header *h, __u16 *slots, const struct
 	if (!members || !scratch)
 		abort();
 	for (__u32 i = 0; i < pool->n; i++)
-		if (weight_of(pool, i) && flags_of(pool, i) & BACKEND_UP)
+		if (weight_of(pool, i) && (flags_of(pool, i) & (BACKEND_UP | BACKEND_SUSPECT)) == BACKEND_UP)
 			maglev_member_init(&members[n++], h->hash_key, addr_from_ipv4(core_be32(0x0a000001 + i)),
 				(__u16)i, weight_of(pool, i), (__u32)h->n_slots);
 	if (pool->scheduler == SCHEDULER_ROUND_ROBIN)

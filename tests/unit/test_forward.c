@@ -537,6 +537,107 @@ static void flow_within_a_burst(void)
 	world_close(&w);
 }
 
+static __u8 third_is_suspect(__u32 i)
+{
+	return BACKEND_VALID | BACKEND_UP | (i == 2 ? BACKEND_SUSPECT : 0);
+}
+
+static __u8 third_is_down(__u32 i)
+{
+	return BACKEND_VALID | (i == 2 ? 0 : BACKEND_UP);
+}
+
+static void expect_handshakes(const struct world *w, __u32 backend, __u64 asked, __u64 completed, __u64 repeated)
+{
+	const struct stats_handshakes *h = &w->stats->handshakes[backend];
+
+	CU_ASSERT_EQUAL(h->asked, asked);
+	CU_ASSERT_EQUAL(h->completed, completed);
+	CU_ASSERT_EQUAL(h->repeated, repeated);
+}
+
+/* What a client's packets say of its backend: asked once, repeated as often, completed once. */
+static void handshakes(void)
+{
+	struct test_pool pool = pool_of(SCHEDULER_MAGLEV, 1);
+	struct world w;
+
+	open_world(&w, &pool, 64);
+	test_send_tcp(&w, CLIENT, 1024, TCP_SYN);
+	expect_handshakes(&w, 0, 1, 0, 0);
+	test_send_tcp(&w, CLIENT, 1024, TCP_SYN);
+	test_send_tcp(&w, CLIENT, 1024, TCP_SYN);
+	expect_handshakes(&w, 0, 1, 0, 2);
+	for (int i = 0; i < 3; i++)
+		test_send_tcp(&w, CLIENT, 1024, TCP_ACK);
+	expect_handshakes(&w, 0, 1, 1, 2);
+	/* Past the handshake a SYN says nothing of the backend. */
+	test_send_tcp(&w, CLIENT, 1024, TCP_SYN);
+	expect_handshakes(&w, 0, 1, 1, 2);
+	/* A new connection from the same port. */
+	test_send_tcp(&w, CLIENT, 1024, TCP_FIN | TCP_ACK);
+	test_send_tcp(&w, CLIENT, 1024, TCP_SYN);
+	expect_handshakes(&w, 0, 2, 1, 2);
+	/* A client that gives up, or never asked. */
+	test_send_tcp(&w, CLIENT, 1024, TCP_RST);
+	expect_handshakes(&w, 0, 2, 1, 2);
+	CU_ASSERT_EQUAL(w.stats->counter[COUNTER_FLOW_RETRIED], 0);
+	world_close(&w);
+	/* Without a table nothing could be seen of how they end. */
+	open_world(&w, &pool, 0);
+	test_send_tcp(&w, CLIENT, 1024, TCP_SYN);
+	test_send_tcp(&w, CLIENT, 1024, TCP_ACK);
+	expect_handshakes(&w, 0, 0, 0, 0);
+	world_close(&w);
+}
+
+/*
+ * Of many flows on a backend that becomes suspect, or goes down, those that are half-open leave with their next SYN,
+ * once; the others stay with every packet.
+ */
+static void retry(__u8 (*flags)(__u32 i))
+{
+	struct test_pool pool = pool_of(SCHEDULER_MAGLEV, 4);
+	__u32 n = 4000, half_open = 0, established = 0;
+	struct stats_handshakes before;
+	struct world w;
+
+	open_world(&w, &pool, 4096);
+	for (__u32 i = 0; i < n; i++) {
+		backend_of[i] = (__u16)send_nth(&w, i, TCP_SYN);
+		if (i % 2)
+			send_nth(&w, i, TCP_ACK);
+	}
+	pool.flags = flags;
+	world_publish(&w, test_snapshot(&pool, NULL));
+	before = w.stats->handshakes[2];
+	for (int round = 0; round < 2; round++) {
+		for (__u32 i = 0; i < n; i++) {
+			int to = send_nth(&w, i, TCP_SYN), moves = backend_of[i] == 2 && i % 2 == 0;
+
+			CU_ASSERT_FATAL(moves ? to >= 0 && to != 2 : to == backend_of[i]);
+			backend_of[i] = (__u16)to;
+			half_open += (__u32)moves;
+			established += to == 2;
+		}
+	}
+	CU_ASSERT(half_open > n / 10 && established > n / 10);
+	CU_ASSERT_EQUAL(w.stats->counter[COUNTER_FLOW_RETRIED], half_open);
+	CU_ASSERT_EQUAL(w.stats->counter[COUNTER_FLOW_MOVED], half_open);
+	expect_handshakes(&w, 2, before.asked, before.completed, half_open);
+	/* Those that left begin anew where they are, and end there. */
+	for (__u32 i = 0; i < n; i++)
+		CU_ASSERT_FATAL(send_nth(&w, i, TCP_ACK) == backend_of[i]);
+	expect_handshakes(&w, 2, before.asked, before.completed, half_open);
+	world_close(&w);
+}
+
+static void retries(void)
+{
+	retry(third_is_suspect);
+	retry(third_is_down);
+}
+
 int main(void)
 {
 	static const struct unit_test tests[] = {
@@ -560,6 +661,8 @@ int main(void)
 		{ "UDP", udp },
 		{ "round-robin of two workers", round_robin_of_two_workers },
 		{ "a flow within a burst", flow_within_a_burst },
+		{ "handshakes are counted", handshakes },
+		{ "a repeated SYN leaves a backend that is suspect or down", retries },
 		{ NULL, NULL },
 	};
 
