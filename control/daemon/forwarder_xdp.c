@@ -130,8 +130,12 @@ static bool worker(const struct forwarder *forwarder, uint32_t index, struct for
 
 	if (!xdp_worker(x->xdp, index, &from))
 		return false;
-	*out = (struct forwarder_worker){ .core = from.core, .received = from.received, .counter = from.counter,
-		.vip = from.vip, .backend = from.backend, .handshakes = from.handshakes,
+	*out = (struct forwarder_worker){ .core = from.core,
+		.received = from.received,
+		.counter = from.counter,
+		.vip = from.vip,
+		.backend = from.backend,
+		.handshakes = from.handshakes,
 		.n_ids = from.n_ids };
 	return true;
 }

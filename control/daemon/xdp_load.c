@@ -210,7 +210,8 @@ static uint64_t bytes_of(const struct shunt_xdp *object, const struct tables_pla
 	const struct xdp_control *control = &object->data_control->control;
 	uint64_t rows = (control->sizes.n_cpus + 1ull) * control->sizes.ids;
 
-	return control->half_lines * 2ull * XDP_LINE + rows * (2 * sizeof(struct stats_traffic) + sizeof(struct stats_handshakes)) +
+	return control->half_lines * 2ull * XDP_LINE +
+		rows * (2 * sizeof(struct stats_traffic) + sizeof(struct stats_handshakes)) +
 		(plan->flows < 0 ? flow_table_size(plan->capacity) : 0);
 }
 

@@ -312,7 +312,8 @@ static void carry_handshakes(const struct xdp_set *to, const struct xdp_set *fro
 		struct stats_handshakes sum = { 0 };
 
 		for (uint32_t row = 0; row <= from_sizes->n_cpus; row++) {
-			const struct stats_handshakes *part = &from->handshakes[(uint64_t)row * from_sizes->ids + id];
+			const struct stats_handshakes *part =
+				&from->handshakes[(uint64_t)row * from_sizes->ids + id];
 
 			sum.asked += part->asked;
 			sum.completed += part->completed;

@@ -421,10 +421,10 @@ core_inline int flow_word_stays(__u64 word, const struct lookup *l, __u32 tick)
 }
 
 /*
- * Whether a flow leaves its backend, which may be sent packets, with this packet. again: a SYN of a half-open flow,
- * the client's next try, and ours; a flow past its handshake has something to lose and stays whatever the packet
- * says. UDP has no such sign and nothing to lose: it leaves a backend that is down, not one that is only suspect,
- * for any that is up. A backend that is not of the VIP's pool any more is no better than down.
+ * Whether a flow leaves its backend, which may be sent packets, with this packet. again: a SYN of a half-open
+ * flow, the client's next try, and ours; a flow past its handshake has something to lose and stays whatever the
+ * packet says. UDP has no such sign and nothing to lose: it leaves a backend that is down, not one that is only
+ * suspect, for any that is up. A backend that is not of the VIP's pool any more is no better than down.
  */
 core_inline int forward_leaves(const struct lookup *l, const struct snapshot_backend *backend, int again)
 {
@@ -524,8 +524,8 @@ struct flow_entry {
  * capacity, that was in use before. Then its word moves over; where there is no room it stays and is used where it
  * is. It is entered before it is taken from the elder, so that no worker finds it in neither, and who enters it
  * but is too late to take it withdraws. A SYN takes nothing away and enters a flow in the same state: it may be of
- * another flow than the word, with the same fingerprint; and one of a flow that has ended begins anew. Returns where
- * the flow's alive word is, or place NULL.
+ * another flow than the word, with the same fingerprint; and one of a flow that has ended begins anew. Returns
+ * where the flow's alive word is, or place NULL.
  */
 core_inline struct flow_entry flow_inherit(const struct tables *t, const struct lookup *l, __u64 *at, __u64 dead)
 {

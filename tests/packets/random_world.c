@@ -138,7 +138,8 @@ static void put_slots(struct random *r, const struct snapshot_header *h, struct 
 	uint32_t usable[SETUP_BACKENDS], n = 0;
 
 	for (uint32_t i = 0; i < h->n_backends; i++)
-		if (b[i].pool == id && (b[i].flags & (BACKEND_UP | BACKEND_SUSPECT)) == BACKEND_UP && random_below(r, 4))
+		if (b[i].pool == id && (b[i].flags & (BACKEND_UP | BACKEND_SUSPECT)) == BACKEND_UP &&
+			random_below(r, 4))
 			usable[n++] = i;
 	if (!n)
 		pool->slot_count = 0;

@@ -592,8 +592,8 @@ static void handshakes(void)
 }
 
 /*
- * Of many flows on a backend that becomes suspect, or goes down, those that are half-open leave with their next SYN,
- * once; the others stay with every packet.
+ * Of many flows on a backend that becomes suspect, or goes down, those that are half-open leave with their next
+ * SYN, once; the others stay with every packet.
  */
 static void retry(__u8 (*flags)(__u32 i))
 {

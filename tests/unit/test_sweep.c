@@ -115,6 +115,27 @@ static void dead_are_cleared(void)
 	world_close(&w);
 }
 
+/* Of each backend the longest silence of an active flow; how long one that is closing has been so says nothing. */
+static void silence(void)
+{
+	struct world w;
+	__u32 now;
+
+	open_world(&w, 64, 5);
+	now = w.tables.tick;
+	w.buckets[0].word[0] = flow_word(1, 1, FLOW_ESTABLISHED, now - 3);
+	w.buckets[0].word[1] = flow_word(2, 1, FLOW_ESTABLISHED, now - 9);
+	w.buckets[0].word[2] = flow_word(3, 1, FLOW_FIN, now - 20);
+	w.buckets[1].word[0] = flow_word(4, 2, FLOW_UDP, now);
+	w.buckets[1].word[1] = flow_word(5, 3, FLOW_SYN, now - 1);
+	sweep_all(&w);
+	CU_ASSERT_EQUAL(sweep.silent_s[0], 0);
+	CU_ASSERT_EQUAL(sweep.silent_s[1], 9 * FLOW_TICK_S);
+	CU_ASSERT_EQUAL(sweep.silent_s[2], 0);
+	CU_ASSERT_EQUAL(sweep.silent_s[3], FLOW_TICK_S);
+	world_close(&w);
+}
+
 /* Flows of a backend that is in the table, though disabled, are kept; those of one that is gone are cleared. */
 static void gone_backends(void)
 {
@@ -233,6 +254,7 @@ int main(void)
 		{ "counts by state and backend", counts },
 		{ "in pieces", in_pieces },
 		{ "dead words are cleared", dead_are_cleared },
+		{ "how long flows were silent", silence },
 		{ "backends that are gone", gone_backends },
 		{ "a state there isn't", unknown_state },
 		{ "twice around the clock", wrap },
