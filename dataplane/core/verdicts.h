@@ -46,7 +46,7 @@
 	COUNTER(FLOW_CARRIED, EVENT, "flow_carried",                                                       \
 		"flows carried over from the flow table of another capacity")                                      \
 	COUNTER(FLOW_RETRIED, EVENT, "flow_retried",                                                       \
-		"of the flows moved, those half-open on a backend that was down or suspect when their client tried again")
+		"of the flows moved, those of clients that tried again: half-open, the backend down or suspect")
 
 enum counter {
 #define COUNTER_ENUM(symbol, class, name, help) COUNTER_##symbol,
