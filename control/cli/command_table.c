@@ -30,12 +30,24 @@ static const struct parameter in_pool_option[] = {
 	END,
 };
 
+static const struct parameter drain_options[] = {
+	{ "--pool", "NAME", "pool", VALUE_POOL, 0,
+		"only in this pool; without it in every pool that has the backend" },
+	{ "--deadline", "TIME", "deadline", VALUE_TIME, 0,
+		"as 30m: flows that are left then are cut; without it none ever is" },
+	{ "--wait", NULL, NULL, VALUE_FLAG, 0, "show how far it is, until no flow is left or the deadline is over" },
+	{ "--force", NULL, "force", VALUE_FLAG, 0, "also the last backend of a pool that takes new flows" },
+	END,
+};
+
 static const struct parameter show_arguments[] = {
 	{ "vips|pools|backends", NULL, "what", VALUE_CHOICE, PARAMETER_OPTIONAL, "only these, as a table",
 		"vips|pools|backends" },
 	END,
 };
 static const struct parameter show_options[] = {
+	{ "--pool", "NAME", "pool", VALUE_POOL, 0, "only this pool, and its VIPs" },
+	{ "--backend", "ADDR", "backend", VALUE_ADDRESS, 0, "of the backends only those with this address" },
 	{ "--stats", NULL, "stats", VALUE_FLAG, 0, "packets, bytes and new flows since the object was made" },
 	{ "--rate", NULL, "rate", VALUE_FLAG, 0, "packets, bytes and new flows a second, just now" },
 	END,
@@ -232,14 +244,16 @@ const struct command command_table[] = {
 	{
 		.words = { "drain" },
 		.arguments = backend_argument,
-		.options = in_pool_option,
+		.options = drain_options,
 		.method = "drain",
 		.summary = "give a backend no new flows; those it has stay",
 		.details =
-			"'show' has it as draining with the flows left, and as drained when there are none.\n"
-			"'enable' ends it.",
+			"In force when the command returns. 'show' has the backend as draining, with the flows left\n"
+			"and the time, and as drained when there are none or the deadline is over. 'enable' ends it.\n"
+			"Again with another --deadline, that counts anew. The drain goes on when --wait is ended\n"
+			"with Ctrl-C, when shuntd or the forwarder is restarted, and through a reload.",
 		.changes = true,
-		.print = print_change,
+		.run = drain_run,
 	},
 	{
 		.words = { "disable" },
@@ -259,6 +273,9 @@ const struct command command_table[] = {
 		.options = in_pool_option,
 		.method = "enable",
 		.summary = "put a disabled or draining backend back in",
+		.details =
+			"Its check is made at once, and new flows come when it succeeds; where its pool has a\n"
+			"slow_start, a few at first.",
 		.changes = true,
 		.print = print_change,
 	},

@@ -15,6 +15,7 @@ enum status {
 	STATUS_FAILED = 1, /* refused or failed */
 	STATUS_USAGE = 2,
 	STATUS_NO_DAEMON = 3,
+	STATUS_WAIT_ENDED = 4, /* without what was waited for */
 };
 
 struct failure {

@@ -27,16 +27,45 @@ static const char *state_colour(const char *state)
 	return NULL;
 }
 
+/* "12 left, silent for 40s at most, cut in 25m 3s" */
+static void drain_note(const json_t *drain, char *out, size_t size)
+{
+	char silent[TEXT_SHORT], left[TEXT_SHORT];
+	size_t length;
+
+	if (json_is_number(json_object_get(drain, "flows_left")))
+		snprintf(out, size, "%llu left", text_number(drain, "flows_left"));
+	else
+		snprintf(out, size, "counting its flows");
+	length = strlen(out);
+	if (text_number(drain, "silent_s"))
+		snprintf(out + length, size - length, ", silent for %s at most",
+			text_duration(silent, text_number(drain, "silent_s")));
+	length = strlen(out);
+	if (json_is_number(json_object_get(drain, "time_left_s")))
+		snprintf(out + length, size - length, ", cut in %s",
+			text_duration(left, text_number(drain, "time_left_s")));
+}
+
 /* What a reader at night wants to know beside the state: why it is so, and since when. */
 static const char *backend_note(const json_t *backend, char *out, size_t size)
 {
 	const char *state = text_member(backend, "state", ""), *error = text_member(backend, "check_error", NULL);
-	const json_t *weight = json_object_get(backend, "weight");
+	const json_t *weight = json_object_get(backend, "weight"), *drain = json_object_get(backend, "drain");
+	double share = text_real(backend, "share");
 	char since[TEXT_SHORT];
 
 	*out = 0;
 	if (!strcmp(state, "up") && json_is_integer(weight) && json_integer_value(weight) == 0) {
 		snprintf(out, size, "weight 0: no new flows");
+	} else if (!strcmp(state, "draining") && json_is_object(drain)) {
+		drain_note(drain, out, size);
+	} else if (!strcmp(state, "drained") && text_number(drain, "cut")) {
+		snprintf(out, size, "%llu cut at the deadline", text_number(drain, "cut"));
+	} else if (!strcmp(state, "up") && json_is_true(json_object_get(backend, "suspect"))) {
+		snprintf(out, size, "suspect: its handshakes fail");
+	} else if (!strcmp(state, "up") && share > 0 && share < 1) {
+		snprintf(out, size, "slow start, %.0f %% of its share", share * 100);
 	} else if (!strcmp(state, "down") && error) {
 		snprintf(out, size, "%s", error);
 		if (json_is_number(json_object_get(backend, "since_s")))
@@ -44,6 +73,8 @@ static const char *backend_note(const json_t *backend, char *out, size_t size)
 				text_duration(since, text_number(backend, "since_s")));
 	} else if (!strcmp(state, "down") && !json_is_string(json_object_get(backend, "mac"))) {
 		snprintf(out, size, "MAC address not known");
+	} else if (!strcmp(state, "down") && json_is_true(json_object_get(backend, "returning"))) {
+		snprintf(out, size, "waits for its check");
 	}
 	return out;
 }
@@ -83,7 +114,11 @@ static void up_cell(struct table *table, const json_t *pool)
 
 	json_array_foreach(backends, i, backend)
 		up += !strcmp(text_member(backend, "state", ""), "up");
-	table_cell(table, up == 0 ? COLOUR_BAD : up < n ? COLOUR_WARN : COLOUR_GOOD, "%zu/%zu up", up, n);
+	if (json_is_true(json_object_get(pool, "in_fallback")))
+		table_cell(table, COLOUR_BAD, "%zu/%zu up, fallback %s", up, n, text_member(pool, "fallback", "?"));
+	else
+		table_cell(table, up == 0 ? COLOUR_BAD : up < n ? COLOUR_WARN : COLOUR_GOOD, "%zu/%zu up%s", up, n,
+			json_is_true(json_object_get(pool, "panicking")) ? ", panic" : "");
 }
 
 /* "192.0.2.80:80": the protocol has a column of its own. */

@@ -15,6 +15,7 @@ void print_detach(const struct invocation *invocation, const json_t *result);
 void print_check(const struct invocation *invocation, const json_t *result);
 
 enum status counters_run(struct invocation *invocation, struct failure *failure);
+enum status drain_run(struct invocation *invocation, struct failure *failure);
 enum status events_run(struct invocation *invocation, struct failure *failure);
 enum status save_run(struct invocation *invocation, struct failure *failure);
 enum status help_run(struct invocation *invocation, struct failure *failure);

@@ -104,7 +104,7 @@ void usage_print_overview(FILE *stream)
 		print_overview_entry(stream, c);
 	fputs("\nOptions:\n", stream);
 	print_options(stream, command_global_options);
-	fputs("\nExit status: 0 done; 1 refused or failed; 2 usage; 3 no daemon there. See shuntctl(8).\n",
+	fputs("\nExit status: 0 done; 1 refused or failed; 2 usage; 3 no daemon there; 4 a wait ended without what\nit waited for. See shuntctl(8).\n",
 		stream);
 }
 

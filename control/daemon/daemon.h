@@ -13,6 +13,7 @@
 
 #include "config.h"
 #include "counters.h"
+#include "drain.h"
 #include "health.h"
 #include "model.h"
 #include "neighbour.h"
@@ -21,6 +22,7 @@
 #include "ports.h"
 #include "publish.h"
 #include "route.h"
+#include "slow_start.h"
 #include "state.h"
 
 struct daemon {
@@ -38,6 +40,8 @@ struct daemon {
 	struct health *health;
 	struct publisher *publisher;
 	struct counters *counters;
+	struct drains *drains;
+	struct slow_start *slow_start;
 	struct event *watch;
 	json_t *warned;     /* route_warnings() that stand in the log already */
 	uint64_t started_s; /* CLOCK_MONOTONIC */

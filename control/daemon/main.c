@@ -282,7 +282,11 @@ static int open_world(struct daemon *daemon, struct error *error)
 			daemon->publisher, config);
 	if (daemon->health)
 		daemon->counters = counters_open(daemon->base, daemon->model, daemon->publisher, config->control_state);
-	if (!daemon->counters || state_keep(daemon->state, daemon->base) < 0)
+	if (daemon->counters)
+		daemon->drains = drains_open(daemon->base, daemon->model, daemon->counters);
+	if (daemon->drains)
+		daemon->slow_start = slow_start_open(daemon->base, daemon->model);
+	if (!daemon->slow_start || state_keep(daemon->state, daemon->base) < 0)
 		return error_set(error, ENOMEM, "no memory");
 	return 0;
 }
@@ -338,6 +342,8 @@ static void close_all(struct program *program)
 	http_close(program->http);
 	rpc_close(program->rpc);
 	daemon_watch_close(daemon);
+	slow_start_close(daemon->slow_start);
+	drains_close(daemon->drains);
 	counters_close(daemon->counters);
 	health_close(daemon->health);
 	if (daemon->publisher)

@@ -2,6 +2,7 @@
 /* Methods that change the running set: each is one call of the model. */
 #include <errno.h>
 
+#include "duration.h"
 #include "rpc_method.h"
 #include "settings.h"
 
@@ -104,9 +105,14 @@ enum rpc_outcome rpc_enable(struct rpc_call *call)
 
 enum rpc_outcome rpc_drain(struct rpc_call *call)
 {
-	struct drain_wish wish = { 0 };
+	const char *deadline = rpc_get_text(call, "deadline");
+	int64_t ms = deadline ? duration_parse_ms(deadline) : 0;
+	struct drain_wish wish = { .deadline_ms = (uint64_t)ms, .force = rpc_get_flag(call, "force") };
 	struct error error;
 
+	if (deadline && ms <= 0)
+		return rpc_fail(call, RPC_INVALID_PARAMS, -EINVAL,
+			"deadline: \"%.40s\" is not a time such as \"30m\"", deadline);
 	return rpc_changed(call,
 		model_drain(call->daemon->model, rpc_get_text(call, "pool"), rpc_get(call, "address")->address,
 			&wish, &error),

@@ -151,8 +151,7 @@ def test_usage(daemon):
         r = shuntctl(*args, socket=None if "--socket" in args else daemon.path)
         name = " ".join(a if len(a) < 40 else a[:20] + "..." for a in args)
         check(f"usage: {name}", r.status == 2 and why in r.err and r.err.startswith("shuntctl: ") and not r.out, r)
-    for args in (["doctor"], ["top"], ["import", "ipvsadm", "x"], ["drain", "10.0.0.1", "--wait"],
-                 ["drain", "10.0.0.1", "--deadline", "30m"]):
+    for args in (["doctor"], ["top"], ["import", "ipvsadm", "x"]):
         r = shuntctl(*args, socket=daemon.path)
         check(f"not of this version: {' '.join(args)}", r.status == 2 and "unknown" in r.err, r)
     check("nothing of all that reached the daemon", daemon.requests == [], daemon.requests)
@@ -184,6 +183,10 @@ def test_requests(daemon):
         ("backend set --weight 0 web 10.0.0.11", "backend.set", {"pool": "web", "address": "10.0.0.11", "weight": 0}),
         ("drain 10.0.0.11", "drain", {"address": "10.0.0.11"}),
         ("drain --pool web -- 10.0.0.11", "drain", {"address": "10.0.0.11", "pool": "web"}),
+        ("drain 10.0.0.11 --force --deadline 30m", "drain",
+         {"address": "10.0.0.11", "force": True, "deadline": "30m"}),
+        ("show backends --pool web --backend 10.0.0.11", "show",
+         {"what": "backends", "pool": "web", "backend": "10.0.0.11"}),
         ("disable 10.0.0.11 --pool web", "disable", {"address": "10.0.0.11", "pool": "web"}),
         ("enable 10.0.0.11", "enable", {"address": "10.0.0.11"}),
         ("counters", "counters", {"help": True}),
@@ -224,19 +227,63 @@ def test_requests(daemon):
     check("--socket goes before SHUNT_SOCKET", r.status == 0, r)
 
 
+def draining(state, left=None, cut=0, time_left=None, pool="web"):
+    """An answer to what drain --wait asks."""
+    drain = {"since_s": 1, "flows_left": left, "silent_s": None, "time_left_s": time_left, "cut": cut}
+    return {"pools": [{"name": pool, "backends": [
+        {"address": "10.0.0.11", "state": state, "drain": drain if state.startswith("drain") else None}]}]}
+
+
+def test_drain(daemon):
+    """drain --wait: what it says until it is over, and how it ends."""
+    def wait(*answers, args=()):
+        daemon.requests.clear()
+        daemon.results["show"] = list(answers)
+        return shuntctl("drain", "10.0.0.11", "--wait", *args, socket=daemon.path)
+
+    r = wait(draining("draining"), draining("draining", 2, time_left=90), draining("drained", 0))
+    check("drain --wait: until none is left", r.status == 0 and
+          r.out.endswith("10.0.0.11 is drained: no flow is left.\n") and "counting its flows" in r.out, r)
+    check("drain --wait: asks for this backend alone", daemon.requests[-1]["params"] ==
+          {"what": "backends", "backend": "10.0.0.11"} and len(daemon.requests) == 4, daemon.requests)
+    r = wait(draining("drained", 0, cut=3), args=["--pool", "web"])
+    check("drain --wait: says what was cut", r.out == "10.0.0.11 is drained: 3 flows were cut at the deadline.\n", r)
+    check("drain --wait: in its pool", daemon.requests[-1]["params"]["pool"] == "web", daemon.requests)
+    r = wait(draining("draining", 1), draining("drained", 0, cut=1), args=["--json"])
+    check("drain --wait --json: one object", r.status == 0 and
+          json.loads(r.out) == {"address": "10.0.0.11", "state": "drained", "cut": 1}, r)
+    r = wait(draining("draining", 1), draining("up"))
+    check("drain --wait: ended by enable, status 4", r.status == 4 and "in pool \"web\" it is up" in r.err, r)
+    r = wait({"pools": []})
+    check("drain --wait: gone, status 4", r.status == 4 and "taken out of the set" in r.err, r)
+    both = draining("drained", 0)
+    both["pools"] += draining("draining", 5, pool="other")["pools"]
+    r = wait(both, draining("drained", 0))
+    check("drain --wait: in every pool", "10.0.0.11: 5 flows left\n" in r.out and r.status == 0, r)
+    daemon.results["show"] = draining("draining", 1)
+    process = subprocess.Popen([SHUNTCTL, "--socket", daemon.path, "drain", "10.0.0.11", "--wait"], text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=10)
+    check("drain --wait: Ctrl-C, status 4, and how to go on", process.returncode == 4 and
+          "'shuntctl enable 10.0.0.11' ends it" in err, err)
+    del daemon.results["show"]
+
+
 SHOW = """\
 Prot Address:Port      Scheduler   Pool
   -> Backend           State       Weight MAC               Active Closing
 tcp  192.0.2.80:80     maglev      web    2/5 up                43
   -> 10.0.0.11         up          100    02:00:00:00:00:11     41       2
   -> 10.0.0.12         down        100    02:00:00:00:00:12      0       0 connection refused, for 3m 12s
-  -> 10.0.0.13         draining    50     02:00:00:00:00:13      2       1
+  -> 10.0.0.13         draining    50     02:00:00:00:00:13      2       1 3 left, silent for 40s at most, cut in 25m 3s
   -> 10.0.0.14         up          0      02:00:00:00:00:14      0       0 weight 0: no new flows
   -> 10.0.0.15         disabled    100    02:00:00:00:00:15      0       0
 tcp  192.0.2.80:443    maglev      web    2/5 up                 0
   -> 10.0.0.11         up          100    02:00:00:00:00:11     41       2
   -> 10.0.0.12         down        100    02:00:00:00:00:12      0       0 connection refused, for 3m 12s
-  -> 10.0.0.13         draining    50     02:00:00:00:00:13      2       1
+  -> 10.0.0.13         draining    50     02:00:00:00:00:13      2       1 3 left, silent for 40s at most, cut in 25m 3s
   -> 10.0.0.14         up          0      02:00:00:00:00:14      0       0 weight 0: no new flows
   -> 10.0.0.15         disabled    100    02:00:00:00:00:15      0       0
 udp  [2001:db8::80]:53 source-hash dns6   0/1 up                 0
@@ -251,7 +298,7 @@ Pool Backend        State    Weight MAC               Active Closing Packets Byt
 dns6 2001:db8:a::11 down     100    -                      0       0       0     0        0 MAC address not known
 web  10.0.0.11      up       100    02:00:00:00:00:11     41       2   1.23M 98.8G     4990
 web  10.0.0.12      down     100    02:00:00:00:00:12      0       0     500  400k        9 connection refused, for 3m 12s
-web  10.0.0.13      draining 50     02:00:00:00:00:13      2       1      67 32.1k        1
+web  10.0.0.13      draining 50     02:00:00:00:00:13      2       1      67 32.1k        1 3 left, silent for 40s at most, cut in 25m 3s
 web  10.0.0.14      up       0      02:00:00:00:00:14      0       0       0     0        0 weight 0: no new flows
 web  10.0.0.15      disabled 100    02:00:00:00:00:15      0       0       0     0        0
 """
@@ -756,6 +803,7 @@ def main():
         daemon = FakeShuntd(folder / "socket")
         test_usage(daemon)
         test_requests(daemon)
+        test_drain(daemon)
         test_printing(daemon)
         test_json(daemon)
         test_events(daemon)

@@ -195,7 +195,7 @@ static void show_is_as_agreed(void)
 	json_t *result, *backend;
 	const char *keys[] = { "address", "weight", "state", "mac", "active_flows", "packets", "bytes",
 		"new_flows", "healthy", "closing_flows", "check_error", "since_s", "packets_per_second", "syns",
-		"handshakes", "syn_repeats" };
+		"handshakes", "syn_repeats", "suspect", "returning", "check_weight", "share", "drain" };
 
 	let_in(false);
 	result = expect_result(REQUEST("show", "{\"stats\":true,\"rate\":true}"));
