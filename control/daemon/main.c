@@ -21,6 +21,7 @@
 #include "http.h"
 #include "log.h"
 #include "notify.h"
+#include "passive.h"
 #include "rpc.h"
 
 #define CONFIG_PATH "/etc/shunt/shunt.conf"
@@ -32,6 +33,7 @@ struct program {
 	struct daemon daemon;
 	struct rpc_server *rpc;
 	struct http_server *http;
+	struct passive *passive;
 	struct event *stop[2];
 	struct event *reload;
 	struct event *watchdog;
@@ -331,6 +333,9 @@ static int open_all(struct program *program, struct error *error)
 		result = open_world(daemon, error);
 	if (result)
 		return result;
+	program->passive = passive_open(daemon->base, daemon->model, daemon->publisher, daemon->health);
+	if (!program->passive)
+		return error_set(error, ENOMEM, "no memory");
 	ports_start(daemon->ports);
 	return daemon_watch_open(daemon) < 0 ? error_set(error, ENOMEM, "no memory") : 0;
 }
@@ -344,6 +349,7 @@ static void close_all(struct program *program)
 	daemon_watch_close(daemon);
 	slow_start_close(daemon->slow_start);
 	drains_close(daemon->drains);
+	passive_close(program->passive);
 	counters_close(daemon->counters);
 	health_close(daemon->health);
 	if (daemon->publisher)
