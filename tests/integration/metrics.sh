@@ -22,6 +22,13 @@ is "series that come twice" "$(grep -v '^#' "$scratch/metrics" | sed 's/ [^ ]*$/
 is "new flows of web's backends" \
 	"$(awk '/^shunt_backend_new_flows_total\{.*pool="web"/ { n += $2 } END { print n }' "$scratch/metrics")" "$(traffic web new_flows)"
 (($(grep -cE '^shunt_backend_up\{.*\} 1$' "$scratch/metrics") == 12)) || fail "shunt_backend_up"
+is "backends that came up, as shuntctl has them" \
+	"$(sed -n 's/^shunt_events_total{kind="backend_up"} //p' "$scratch/metrics")" \
+	"$(ctl --json events --limit 1024 | jq -s 'map(select(.kind == "backend_up")) | length')"
+for gauge in suspect draining disabled returning; do
+	is "shunt_backend_$gauge" "$(grep -cE "^shunt_backend_$gauge\{.*\} 0$" "$scratch/metrics")" 12
+done
+is "serving" "$(sed -n 's/^shunt_pool_backends_serving{pool="web"} //p' "$scratch/metrics")" 3
 
 step "/healthz says ok"
 is "status" "$(get -o /dev/null -w '%{http_code}' "$at/healthz")" 200
@@ -36,7 +43,9 @@ if is_dpdk; then
 fi
 
 step "the status page, and what there is not"
-[[ $(get -f "$at/") == *10.0.0.12* ]] || fail "the page does not have 10.0.0.12"
+get -f "$at/" >"$scratch/page"
+grep -q '<td>10.0.0.12</td>' "$scratch/page" || fail "the page does not have 10.0.0.12"
+grep -q '<td>backend web 10.0.0.12: up' "$scratch/page" || fail "the page does not have what happened"
 is "another page" "$(get -o /dev/null -w '%{http_code}' "$at/../../etc/passwd" --path-as-is)" 404
 matches "status of a POST" "$(get -o /dev/null -w '%{http_code}' -d x=1 "$at/metrics")" '^4'
 
