@@ -50,23 +50,32 @@ __attribute__((format(printf, 2, 3))) static enum status wrong(struct parser *p,
 	return status;
 }
 
+static void set(json_t *object, const char *name, json_t *value)
+{
+	json_object_set(object, name, value);
+}
+
+/* One more value of the array of this name. */
+static void append(json_t *object, const char *name, json_t *value)
+{
+	json_t *list = json_object_get(object, name);
+
+	if (!list) {
+		list = json_array();
+		json_object_set_new(object, name, list);
+	}
+	json_array_append(list, value);
+}
+
 /* Note a value under its name and put it into the params where it has a place there. Takes the reference. */
 static void give(struct invocation *invocation, const struct parameter *parameter, json_t *value)
 {
-	const char *member = parameter->member, *dot;
-	json_t *object = invocation->params, *list;
+	void (*put)(json_t * object, const char *name, json_t *value) =
+		parameter->flags & PARAMETER_REPEATED ? append : set;
+	const char *member = parameter->member, *dot = member ? strchr(member, '.') : NULL;
+	json_t *object = invocation->params;
 
-	if (parameter->flags & PARAMETER_REPEATED) {
-		list = json_object_get(invocation->given, parameter->name);
-		if (!list) {
-			list = json_array();
-			json_object_set_new(invocation->given, parameter->name, list);
-		}
-		json_array_append_new(list, value);
-		return;
-	}
-	json_object_set(invocation->given, parameter->name, value);
-	dot = member ? strchr(member, '.') : NULL;
+	put(invocation->given, parameter->name, value);
 	if (dot) {
 		char outer[TEXT_SHORT];
 
@@ -79,7 +88,7 @@ static void give(struct invocation *invocation, const struct parameter *paramete
 		member = dot + 1;
 	}
 	if (member)
-		json_object_set(object, member, value);
+		put(object, member, value);
 	json_decref(value);
 }
 
@@ -128,7 +137,7 @@ static enum status parse_option(struct parser *p, const char *text)
 	if (option->value && !equals && p->at == p->argc)
 		return wrong(p, "%s needs a value: %s", option->name,
 			option->choices ? option->choices : value_form(option->kind));
-	if (option->value && json_object_get(in->given, option->name))
+	if (option->value && !(option->flags & PARAMETER_REPEATED) && json_object_get(in->given, option->name))
 		return wrong(p, "%s is given twice", option->name);
 	if (option->value)
 		value = equals ? equals + 1 : p->argv[p->at++];

@@ -18,7 +18,7 @@ struct invocation;
 #define PARAMETER_OPTIONAL 0x1 /* an argument that may be left out */
 #define PARAMETER_REQUIRED 0x2 /* an option that may not */
 #define PARAMETER_FRESH 0x4    /* names something that is to be made: completion has nothing to offer */
-#define PARAMETER_REPEATED 0x8 /* the last argument: any number of them */
+#define PARAMETER_REPEATED 0x8 /* the last argument, or an option: any number of them; an array to the daemon */
 
 /* An argument or an option. Arrays of them end with a NULL name. */
 struct parameter {
@@ -60,6 +60,7 @@ struct invocation {
 
 extern const struct command command_table[]; /* ends with a NULL first word */
 extern const struct parameter command_global_options[];
+extern const struct parameter command_pool_add_options[];
 
 /* The row with these words; second may be NULL. NULL if there is none. */
 const struct command *command_find(const char *first, const char *second);

@@ -70,21 +70,6 @@ static const struct parameter pool_add_arguments[] = {
 	{ "NAME", NULL, "pool", VALUE_POOL, PARAMETER_FRESH, "letters, digits, '.', '_' and '-'" },
 	END,
 };
-static const struct parameter pool_add_options[] = {
-	{ "--scheduler", "NAME", "scheduler", VALUE_CHOICE, 0, "how a new flow finds its backend",
-		"maglev|source-hash|round-robin|least-flows" },
-	{ "--check", "TYPE", "check.type", VALUE_CHOICE, 0, "how the health of backends is told", "tcp|none" },
-	{ "--via", "WAY", "check.via", VALUE_CHOICE, 0,
-		"connect to the VIP on the backend, as clients do, or to the backend's own address",
-		"vip|backend" },
-	{ "--port", "N", "check.port", VALUE_NUMBER, 0, "port the check connects to, if not the VIP's" },
-	{ "--interval", "TIME", "check.interval", VALUE_TIME, 0, "from one check to the next" },
-	{ "--timeout", "TIME", "check.timeout", VALUE_TIME, 0,
-		"a check without an answer for so long has failed" },
-	{ "--rise", "N", "check.rise", VALUE_NUMBER, 0, "successes in a row until a backend that was down is up" },
-	{ "--fall", "N", "check.fall", VALUE_NUMBER, 0, "failures in a row until a backend is down" },
-	END,
-};
 
 static const struct parameter backend_add_arguments[] = {
 	POOL,
@@ -194,12 +179,13 @@ const struct command command_table[] = {
 	{
 		.words = { "pool", "add" },
 		.arguments = pool_add_arguments,
-		.options = pool_add_options,
+		.options = command_pool_add_options,
 		.method = "pool.add",
 		.summary = "make a pool, without backends",
 		.details =
 			"What is not given is as in shunt.conf: scheduler maglev; a TCP check via the VIP each\n"
-			"second with 500ms for its answer, rise 2 and fall 3.",
+			"second with 500ms for its answer, rise 2 and fall 3. shunt.conf(5) says what settings of\n"
+			"checks mean; one of another type of check is refused.",
 		.changes = true,
 		.print = print_change,
 	},

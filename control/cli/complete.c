@@ -105,6 +105,9 @@ static void offer_value(const struct completion *c, const struct parameter *para
 	case VALUE_CHOICE:
 		offer_choices(c, parameter->choices);
 		break;
+	case VALUE_SWITCH:
+		offer_choices(c, "on|off");
+		break;
 	case VALUE_POOL:
 	case VALUE_ADDRESS:
 	case VALUE_VIP:

@@ -30,8 +30,12 @@ static void print_synopsis(FILE *stream, const struct command *command, size_t i
 		column += (size_t)fprintf(stream, a->flags & PARAMETER_OPTIONAL ? " [%s%s]" : " %s%s", a->name,
 			a->flags & PARAMETER_REPEATED ? "..." : "");
 	for (const struct parameter *o = options ? command->options : NULL; o && o->name; o++) {
-		snprintf(part, sizeof(part), o->flags & PARAMETER_REQUIRED ? "%s%s%s" : "[%s%s%s]", o->name,
-			o->value ? " " : "", !o->value ? "" : o->choices ? o->choices : o->value);
+		snprintf(part, sizeof(part), o->flags & PARAMETER_REQUIRED ? "%s%s%s%s" : "[%s%s%s]%s", o->name,
+			o->value ? " " : "",
+			!o->value	     ? ""
+				: o->choices ? o->choices
+					     : o->value,
+			o->flags & PARAMETER_REPEATED ? "..." : "");
 		if (column + 1 + strlen(part) > LINE_MAX_COLUMNS)
 			column = (size_t)fprintf(stream, "\n%*s%s", (int)indent + 8, "", part) - 1;
 		else

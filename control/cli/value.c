@@ -123,7 +123,10 @@ json_t *value_parse(enum value_kind kind, const char *choices, const char *text)
 	case VALUE_FILE:
 		right = *text != 0;
 		break;
+	case VALUE_SWITCH:
+		return strcmp(text, "on") && strcmp(text, "off") ? NULL : json_boolean(!strcmp(text, "on"));
 	case VALUE_ADDRESS:
+	case VALUE_SOURCE_ADDRESS:
 		right = is_address(text);
 		break;
 	case VALUE_VIP:
@@ -150,7 +153,10 @@ const char *value_form(enum value_kind kind)
 	switch (kind) {
 	case VALUE_POOL:
 		return "a pool's name";
+	case VALUE_SWITCH:
+		return "on or off";
 	case VALUE_ADDRESS:
+	case VALUE_SOURCE_ADDRESS:
 		return "an address, as 10.0.0.11 or 2001:db8::11";
 	case VALUE_VIP:
 		return "a VIP: ADDR:PORT/PROTO, as 192.0.2.80:80/tcp or [2001:db8::80]:53/udp";

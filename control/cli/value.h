@@ -9,17 +9,19 @@
 #include <jansson.h>
 
 enum value_kind {
-	VALUE_FLAG,    /* an option without a value: true */
+	VALUE_FLAG, /* an option without a value: true */
 	VALUE_TEXT,
-	VALUE_POOL,    /* a pool's name */
-	VALUE_ADDRESS, /* of a backend */
-	VALUE_VIP,     /* ADDR:PORT/PROTO */
-	VALUE_SOURCE,  /* ADDR:PORT */
+	VALUE_POOL,	      /* a pool's name */
+	VALUE_ADDRESS,	      /* of a backend */
+	VALUE_SOURCE_ADDRESS, /* of this host */
+	VALUE_SWITCH,	      /* on or off: true or false */
+	VALUE_VIP,	      /* ADDR:PORT/PROTO */
+	VALUE_SOURCE,	      /* ADDR:PORT */
 	VALUE_NUMBER,
-	VALUE_TIME,    /* with its unit, passed on as it is */
+	VALUE_TIME, /* with its unit, passed on as it is */
 	VALUE_MAC,
-	VALUE_CHOICE,  /* one of some words */
-	VALUE_FILE,    /* that shuntctl uses */
+	VALUE_CHOICE,	   /* one of some words */
+	VALUE_FILE,	   /* that shuntctl uses */
 	VALUE_DAEMON_FILE, /* that shuntd is to use: passed on with its whole path */
 };
 

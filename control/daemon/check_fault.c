@@ -50,16 +50,29 @@ int check_path_fault(const char *text, struct error *error)
 	return 0;
 }
 
+/* Of one line. */
+static bool is_line(const char *text)
+{
+	for (; *text; text++)
+		if (((unsigned char)*text < ' ' && *text != '\t') || *text == 0x7f)
+			return false;
+	return true;
+}
+
 int check_header_fault(const char *text, struct error *error)
 {
 	size_t length = token_length(text);
-	const char *at = text + length;
 
-	while (*at == '\t' || ((unsigned char)*at >= ' ' && *at != 0x7f))
-		at++;
-	if (!length || text[length] != ':' || *at)
+	if (!length || text[length] != ':' || !is_line(text))
 		return error_set(error, EINVAL, "\"%.64s\" is not a header, such as \"Accept: text/plain\"", text);
 	return 0;
+}
+
+int check_command_fault(const char *text, struct error *error)
+{
+	if (is_line(text))
+		return 0;
+	return error_set(error, EINVAL, "\"%.64s\" has a control character", text);
 }
 
 int check_expect_fault(const char *text, struct error *error)
@@ -110,7 +123,9 @@ int check_query_fault(const char *text, struct error *error)
 	uint8_t wire[CHECK_NAME_MAX];
 	int length = check_name_parse(text, wire, error);
 
-	return length < 0 ? length : 0;
+	if (length < 0)
+		return length;
+	return is_word(text) ? 0 : error_set(error, EINVAL, "\"%.64s\" has a blank or a control character", text);
 }
 
 int check_rcode_fault(const char *text, struct error *error)

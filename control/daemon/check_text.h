@@ -59,6 +59,7 @@ int check_sni_fault(const char *text, struct error *error);
 int check_send_fault(const char *text, struct error *error);
 int check_receive_fault(const char *text, struct error *error);
 int check_query_fault(const char *text, struct error *error);
+int check_command_fault(const char *text, struct error *error);
 int check_rcode_fault(const char *text, struct error *error);
 
 #endif

@@ -129,7 +129,7 @@ json_t *config_pool_to_json(const struct config_pool *pool);
 /* The defaults: what a pool without "check" has. 0 and *check, to be freed with check_free(); or -ENOMEM. */
 int config_check_default(struct check *check);
 /* For people: "tcp via vip, every 1s, timeout 500ms, rise 2, fall 3" into text[CONFIG_CHECK_TEXT], returned. */
-#define CONFIG_CHECK_TEXT 128
+#define CONFIG_CHECK_TEXT 256
 const char *config_check_print(const struct check *check, char *text);
 
 /*

@@ -243,9 +243,29 @@ json_t *config_pool_to_json(const struct config_pool *pool)
 	return object;
 }
 
+/* What is asked for, where that is more than the type says; with a blank before it. */
+static void print_aim(const struct check *check, char *text, size_t size)
+{
+	switch (check->type) {
+	case CHECK_HTTP:
+	case CHECK_HTTPS:
+		snprintf(text, size, " %.40s%.60s", check->host ? check->host : "", check->path);
+		break;
+	case CHECK_DNS:
+		snprintf(text, size, " %.60s %s", check->query,
+			settings_find(PREFIX, "record")->choices[check->record]);
+		break;
+	case CHECK_EXEC:
+		snprintf(text, size, " %.60s", check->command.item[0]);
+		break;
+	default:
+		*text = '\0';
+	}
+}
+
 const char *config_check_print(const struct check *check, char *text)
 {
-	char interval[DURATION_TEXT], timeout[DURATION_TEXT], port[16] = "";
+	char interval[DURATION_TEXT], timeout[DURATION_TEXT], port[16] = "", aim[112];
 
 	if (check->type == CHECK_NONE) {
 		snprintf(text, CONFIG_CHECK_TEXT, "none");
@@ -253,9 +273,13 @@ const char *config_check_print(const struct check *check, char *text)
 	}
 	if (check->port)
 		snprintf(port, sizeof(port), " port %u", check->port);
-	snprintf(text, CONFIG_CHECK_TEXT, "%s via %s%s, every %s, timeout %s, rise %u, fall %u",
-		check_type_name(check->type), check->via == CHECK_VIA_VIP ? "vip" : "backend", port,
-		duration_print_ms(check->interval_ms, interval), duration_print_ms(check->timeout_ms, timeout),
-		check->rise, check->fall);
+	print_aim(check, aim, sizeof(aim));
+	snprintf(text, CONFIG_CHECK_TEXT, "%s%s%s%s, every %s, timeout %s, rise %u, fall %u",
+		check_type_name(check->type), aim,
+		check->type == CHECK_EXEC	      ? ""
+			: check->via == CHECK_VIA_VIP ? " via vip"
+						      : " via backend",
+		port, duration_print_ms(check->interval_ms, interval),
+		duration_print_ms(check->timeout_ms, timeout), check->rise, check->fall);
 	return text;
 }

@@ -271,23 +271,25 @@ static void fill_pool(struct apply *a, struct pool *pool, const struct config_po
 	free(sorted);
 }
 
-/* A value as people read it: without quotes, into text[VALUE_TEXT_SIZE], returned. */
-#define VALUE_TEXT_SIZE (NAME_MAX_LEN + 3)
+/* A value as people read it, without quotes, into text[VALUE_TEXT_SIZE], returned. */
+#define VALUE_TEXT_SIZE 128
 static const char *value_text(const struct setting *setting, const struct config_pool *pool, char *text)
 {
-	FILE *stream = fmemopen(text, VALUE_TEXT_SIZE, "w");
-	size_t length;
+	char *printed = NULL;
+	size_t size;
+	FILE *stream = open_memstream(&printed, &size);
 
 	snprintf(text, VALUE_TEXT_SIZE, "none");
 	if (!stream)
 		return text;
 	settings_print(setting, pool, stream);
-	fclose(stream);
-	length = strlen(text);
-	if (*text != '"')
-		return text;
-	text[length - 1] = '\0';
-	return text + 1;
+	if (fclose(stream) == 0 && size) {
+		bool quoted = printed[0] == '"';
+
+		snprintf(text, VALUE_TEXT_SIZE, "%.*s", (int)size - 2 * quoted, printed + quoted);
+	}
+	free(printed);
+	return text;
 }
 
 /* "pool web panic 50, was 0" for each of its settings that changes, name and check aside. */
@@ -305,15 +307,30 @@ static void say_policy(struct apply *a, const struct pool *pool, const struct co
 				value_text(s, &was, before));
 }
 
+/* "pool web check.path /x, was /" for each setting that changes; of another check all in one line. */
+static void say_check(struct apply *a, const struct pool *pool, const struct config_pool *to)
+{
+	const struct config_pool was = { .check = pool->check };
+	char before[CONFIG_CHECK_TEXT], after[CONFIG_CHECK_TEXT];
+
+	if (check_equal(&was.check, &to->check))
+		return;
+	if (was.check.type != to->check.type || was.check.given != to->check.given) {
+		say(a, "pool %s check %s%s, was %s%s", to->name, config_check_print(&to->check, after),
+			to->check.given ? "" : " (by default)", config_check_print(&was.check, before),
+			was.check.given ? "" : " (by default)");
+		return;
+	}
+	for (const struct setting *s = settings; s->path; s++)
+		if (settings_is_in(s, "pools.check") && !settings_equal(s, &was, to))
+			say(a, "pool %s check.%s %s, was %s", to->name, settings_word(s), value_text(s, to, after),
+				value_text(s, &was, before));
+}
+
 static void change_pool(struct apply *a, struct pool *pool, const struct config_pool *to)
 {
-	char was[CONFIG_CHECK_TEXT], is[CONFIG_CHECK_TEXT];
-
 	say_policy(a, pool, to);
-	if (!check_equal(&pool->check, &to->check))
-		say(a, "pool %s check %s%s, was %s%s", to->name, config_check_print(&to->check, is),
-			to->check.given ? "" : " (by default)", config_check_print(&pool->check, was),
-			pool->check.given ? "" : " (by default)");
+	say_check(a, pool, to);
 	if (!a->dry_run && model_pool_set(a->model, pool, to))
 		a->err = -ENOMEM;
 }

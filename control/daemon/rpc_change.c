@@ -4,7 +4,6 @@
 
 #include "duration.h"
 #include "rpc_method.h"
-#include "settings.h"
 
 #define DEFAULT_WEIGHT 100
 
@@ -28,20 +27,42 @@ enum rpc_outcome rpc_vip_del(struct rpc_call *call)
 		model_vip_del(call->daemon->model, vip->address, vip->protocol, vip->port, &error), &error);
 }
 
+static void copy_text(const struct rpc_call *call, const char *param, json_t *to, const char *name)
+{
+	if (rpc_get(call, param)->given)
+		json_object_set_new(to, name, json_string(rpc_get_text(call, param)));
+}
+
+/* The parameters as the settings they are. */
+static json_t *pool_settings(const struct rpc_call *call)
+{
+	json_t *settings = json_object();
+	const struct rpc_value *panic = rpc_get(call, "panic"), *passive = rpc_get(call, "passive"),
+			       *check = rpc_get(call, "check");
+
+	copy_text(call, "pool", settings, "name");
+	copy_text(call, "scheduler", settings, "scheduler");
+	copy_text(call, "fallback", settings, "fallback");
+	copy_text(call, "slow_start", settings, "slow_start");
+	if (panic->given)
+		json_object_set_new(settings, "panic", json_integer(panic->number));
+	if (passive->given)
+		json_object_set_new(settings, "passive", json_boolean(passive->flag));
+	if (check->given)
+		json_object_set(settings, "check", check->object);
+	return settings;
+}
+
 enum rpc_outcome rpc_pool_add(struct rpc_call *call)
 {
-	const char *scheduler = rpc_get_text(call, "scheduler");
-	const struct rpc_value *check_json = rpc_get(call, "check");
-	const struct value name = { .kind = VALUE_TEXT, .text = rpc_get_text(call, "pool") };
-	struct config_pool wanted = { .passive = true };
+	json_t *settings = pool_settings(call);
+	struct config_pool wanted;
 	struct error error;
-	int err = settings_store(settings_find("pools", "name"), &name, &wanted, &error);
+	int err = config_pool_from_json(settings, &wanted, &error);
 
-	if (!err)
-		err = config_check_from_json(check_json->given ? check_json->object : NULL, &wanted.check, &error);
+	json_decref(settings);
 	if (err)
 		return rpc_fail(call, RPC_INVALID_PARAMS, err, "%s", error.text);
-	wanted.scheduler = scheduler ? (enum scheduler)scheduler_from_name(scheduler) : SCHEDULER_MAGLEV;
 	err = model_pool_add(call->daemon->model, &wanted, &error);
 	check_free(&wanted.check);
 	return rpc_changed(call, err, &error);

@@ -14,7 +14,7 @@
 #include "address.h"
 #include "daemon.h"
 
-#define RPC_MAX_PARAMS 6
+#define RPC_MAX_PARAMS 8
 
 /* JSON-RPC's own error codes, and ours above 0. */
 enum rpc_error_code {

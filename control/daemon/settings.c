@@ -212,7 +212,7 @@ const struct setting settings[] = {
 		IN(config_pool, check.rcode) },
 	{ "pools.check.command", SETTING_STRINGS, NULL,
 		"the command: the absolute path of a program, and its arguments; no shell is between", .max = 64,
-		.checks = OF(EXEC), IN(config_pool, check.command) },
+		.check = check_command_fault, .checks = OF(EXEC), IN(config_pool, check.command) },
 	{ "pools.check.user", SETTING_TEXT, "nobody", "the user that it runs as", .min = 1, .max = 63,
 		.checks = OF(EXEC), IN(config_pool, check.user) },
 	{ "pools.check.dynamic_weight", SETTING_BOOL, "false",

@@ -295,11 +295,22 @@ static int store_mac(const struct setting *setting, const char *text, void *base
 	return 0;
 }
 
+/* What is shown and kept as JSON has to be. */
+static bool is_utf8(const char *text)
+{
+	json_t *string = json_string(text);
+
+	json_decref(string);
+	return string;
+}
+
 static int store_text(const struct setting *setting, const char *text, void *base, struct error *error)
 {
 	size_t length = strlen(text);
 	int protocol;
 
+	if (settings_is_copied(setting) && !is_utf8(text))
+		return error_set(error, EINVAL, "is not UTF-8");
 	switch (setting->type) {
 	case SETTING_TEXT:
 		if ((int64_t)length < setting->min || (int64_t)length > setting->max)
@@ -356,10 +367,11 @@ int settings_store(const struct setting *setting, const struct value *value, voi
 		if (setting->max && value->items.n > (size_t)setting->max)
 			return error_set(
 				error, EINVAL, "%zu are too many: at most %" PRId64, value->items.n, setting->max);
-		for (size_t i = 0; setting->check && i < value->items.n; i++) {
-			err = setting->check(value->items.item[i], error);
-			if (err)
-				return err;
+		for (size_t i = 0; i < value->items.n; i++) {
+			if (!is_utf8(value->items.item[i]))
+				return error_set(error, EINVAL, "is not UTF-8");
+			if (setting->check && setting->check(value->items.item[i], error))
+				return -EINVAL;
 		}
 		err = store_strings(setting, value, base, error);
 		break;

@@ -153,6 +153,17 @@ static void params_are_checked(void)
 	expect_error(REQUEST("vip.add", "{\"vip\":\"192.0.2.80\",\"pool\":\"web\"}"), RPC_INVALID_PARAMS, "VIP");
 	expect_error(
 		REQUEST("pool.add", "{\"pool\":\"p\",\"check\":{\"type\":\"htpp\"}}"), RPC_INVALID_PARAMS, "htpp");
+	expect_error(REQUEST("pool.add", "{\"pool\":\"p\",\"check\":{\"path\":\"/\"}}"), RPC_INVALID_PARAMS,
+		"check.path: is for http and https checks; this one is tcp");
+	expect_error(REQUEST("pool.add", "{\"pool\":\"p\",\"check\":{\"type\":\"exec\",\"command\":[\"/x\",1]}}"),
+		RPC_INVALID_PARAMS, "check.command: must be an array of strings");
+	expect_error(REQUEST("pool.add", "{\"pool\":\"p\",\"check\":{\"type\":\"https\",\"verify\":0}}"),
+		RPC_INVALID_PARAMS, "check.verify: must be true or false");
+	expect_error(REQUEST("pool.add", "{\"pool\":\"p\",\"panic\":101}"), RPC_INVALID_PARAMS, "0 to 100");
+	expect_error(REQUEST("pool.add", "{\"pool\":\"p\",\"slow_start\":\"3\"}"), RPC_INVALID_PARAMS,
+		"slow_start: \"3\" is not a time");
+	expect_error(REQUEST("pool.add", "{\"pool\":\"p\",\"fallback\":\"a b\"}"), RPC_INVALID_PARAMS,
+		"fallback: \"a b\"");
 	expect_error(REQUEST("explain", "{\"source\":\"[2001:db8::1]:1\",\"vip\":\"192.0.2.80:80/tcp\"}"),
 		RPC_INVALID_PARAMS, "family");
 	expect_error(REQUEST("check", "{\"file\":\"shunt.conf\"}"), RPC_INVALID_PARAMS, "absolute");
@@ -165,6 +176,7 @@ static void refusals_say_why(void)
 	expect_error(REQUEST("vip.add", "{\"vip\":\"192.0.2.80:80/tcp\",\"pool\":\"web\"}"), RPC_REFUSED, "192.0.2.80");
 	expect_error(REQUEST("vip.add", "{\"vip\":\"192.0.2.81:80/tcp\",\"pool\":\"wob\"}"), RPC_REFUSED, "wob");
 	expect_error(REQUEST("pool.del", "{\"pool\":\"web\"}"), RPC_REFUSED, "web");
+	expect_error(REQUEST("pool.add", "{\"pool\":\"p\",\"fallback\":\"wob\"}"), RPC_REFUSED, "wob");
 	expect_error(REQUEST("drain", "{\"address\":\"10.0.0.99\"}"), RPC_REFUSED, "10.0.0.99");
 	expect_error(REQUEST("check", "{\"file\":\"/dev/zero\"}"), RPC_REFUSED, "not a file");
 	expect_error(REQUEST("check", "{\"file\":\"/nonexistent\"}"), RPC_REFUSED, "No such file");
