@@ -1,0 +1,123 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# A server vanishes under new connections: it is suspect long before its checks have failed often enough, down with the
+# extra check, and every client gets through with its own second try. A flood of SYNs that nobody means takes no
+# healthy server down, and what is past its handshake is moved by nothing that the network repeats.
+#
+#   client ── router ── lan ──┬── lb    web: checked each second, down after three failures
+#                             └── rs1, rs2, rs3
+#
+# Paths: dpdk xdp
+. "$(dirname "$0")/_init.sh"
+
+start_all
+
+# of_kind KIND [ADDR]: how many such events web has had
+of_kind() { events_of "$@" | wc -l; }
+events_of() {
+	ctl --json events --pool web --limit 1000 | jq -c "select(.kind == \"$1\" and (\"${2-}\" == \"\" or .backend == \"${2-}\"))"
+}
+# when KIND ADDR: in ms, of the first
+when() { date -d "$(events_of "$@" | head -n 1 | jq -r .time)" +%s%3N; }
+connect() { # NAME PER_SECOND SECONDS
+	background "$1" ip netns exec "${prefix}client" "$build/tests/bench/steady_connect" "$vip4" 80 "$2" "$3" 5
+}
+failed() { awk '$2 < 0' "$scratch/$1" | wc -l; }
+handshakes_reach() { (($(traffic web handshakes) >= $1)); }
+backend_of() { json explain "198.51.100.2:$1" "$vip4:80/tcp" .backend; }
+
+step "handshakes are counted, and shown"
+http 30 "$vip4" >/dev/null
+is "SYNs of web" "$(traffic web syns)" 30
+await 5 "30 handshakes are completed" handshakes_reach 30
+is "repeated SYNs of web" "$(traffic web syn_repeats)" 0
+on lb curl -fsS -m 5 http://127.0.0.1:9190/metrics >"$scratch/metrics"
+is "shunt_backend_handshakes_total" \
+	"$(awk '/^shunt_backend_handshakes_total\{.*pool="web"/ { n += $2 } END { print n }' "$scratch/metrics")" 30
+
+step "one connection to rs2 is kept, one is left half-open there"
+port=20000
+until [[ $(backend_of "$port") == 10.0.0.12 ]]; do port=$((port + 1)); done
+established=$port
+# shellcheck disable=SC2016
+background kept ip netns exec "${prefix}client" python3 -c 'import socket, sys, time
+kept = socket.create_connection((sys.argv[1], 80), 5, ("", int(sys.argv[2])))
+print("there", flush=True)
+time.sleep(60)' "$vip4" "$established"
+await 5 "the connection is there" grep -q there "$scratch/kept"
+port=$((port + 1))
+until [[ $(backend_of "$port") == 10.0.0.12 ]]; do port=$((port + 1)); done
+half_open=$port
+repeat() { on_wire "$here/_syn.py" "$wire" "$lb_mac" 198.51.100.2 "$1" "$vip4" 80; }
+explained() { json explain "198.51.100.2:$1" "$vip4:80/tcp" '"\(.backend) \(.reason)"'; }
+# Its checksum is wrong, so that the server does not answer.
+repeat "$half_open"
+half_open_is_on() { [[ $(explained "$half_open") == "$1 flow" ]]; }
+await 5 "the half-open flow is on rs2" half_open_is_on 10.0.0.12
+is "where the kept one is" "$(explained "$established")" "10.0.0.12 flow"
+
+step "300 connections a second, and rs2 is gone from the network"
+before=$(traffic web handshakes)
+connect steady 300 4
+await 10 "the connections are under way" handshakes_reach $((before + 300))
+gone_ms=$(date +%s%3N)
+ip -n "${prefix}rs2" link set eth0 down
+is_out() { (($(of_kind backend_suspect 10.0.0.12) && $(of_kind backend_down 10.0.0.12))); }
+await 5 "rs2 is suspect, and down" is_out
+suspect_ms=$(($(when backend_suspect 10.0.0.12) - gone_ms)) down_ms=$(($(when backend_down 10.0.0.12) - gone_ms))
+step "suspect after $suspect_ms ms, down after $down_ms ms: $(events_of backend_suspect | jq -r .text)"
+# By its checks alone, at one a second and three of them, it would take two seconds at the least.
+((suspect_ms < 1000)) || fail "suspect after $suspect_ms ms"
+((down_ms < 1700)) || fail "down after $down_ms ms"
+
+step "what is past its handshake stays, whatever is repeated; what is half-open goes elsewhere"
+retried=$(counter flow_retried)
+hits=$(counter flow_hit)
+repeat "$established"
+hit() { (($(counter flow_hit) > hits)); }
+await 5 "the repeated SYN has come" hit
+is "where the established flow is" "$(explained "$established")" "10.0.0.12 flow"
+repeat "$half_open"
+moved() { [[ $(explained "$half_open") =~ ^10\.0\.0\.1[13]\ flow$ ]]; }
+await 5 "the half-open flow is elsewhere" moved
+(($(counter flow_retried) > retried)) || fail "flow_retried did not rise"
+
+step "every client gets through"
+await 20 "all have ended" background_gone steady
+step "$(wc -l <"$scratch/steady") connections; of them $(awk '$2 > 900' "$scratch/steady" | wc -l) with the second try, $(
+	failed steady) failed; flow_retried $(counter flow_retried), repeated SYNs to rs2 $(traffic web syn_repeats 10.0.0.12)"
+is "connections" "$(wc -l <"$scratch/steady")" 1200
+is "failed connections" "$(failed steady)" 0
+(($(traffic web syn_repeats 10.0.0.12) > 0)) || fail "no SYN was repeated"
+spawned_end "$run/pid/test-kept"
+ip -n "${prefix}rs2" -batch - <<-END
+	link set eth0 up
+	route replace default via 10.0.0.1
+	route replace default via 2001:db8:a::1
+END
+await 10 "all are up" all_up
+
+step "a flood of SYNs from nobody, and 100 clients a second: nobody goes down"
+cat >"$scratch/syn.cfg" <<END
+{
+	0x02, 0x00, 0x00, 0x00, 0x00, 0x02, 0x02, 0x00, 0x00, 0x00, 0xfe, 0x02, const16(0x0800),
+	0x45, 0, const16(40), const16(1), const16(0), 64, 6, csumip(14, 33),
+	198, 18, drnd(2), 192, 0, 2, 80,
+	drnd(2), const16(80), const32(1), const32(0), 0x50, 0x02, const16(1024), const16(0), const16(0)
+}
+END
+suspicions=$(of_kind backend_suspect)
+downs=$(of_kind backend_down)
+asked=$(traffic web syns)
+connect flooded 100 4
+on router trafgen --conf "$scratch/syn.cfg" --out lb --num 40000 --rate 10000pps --cpus 1 --no-sock-mem \
+	>"$scratch/trafgen" 2>&1 || fail "$(<"$scratch/trafgen")"
+await 20 "all have ended" background_gone flooded
+step "$(($(traffic web syns) - asked)) SYNs; $(($(of_kind backend_suspect) - suspicions)) suspicions; $(
+	awk '$2 > 900' "$scratch/flooded" | wc -l) of 400 connections with the second try"
+(($(traffic web syns) - asked > 20000)) || fail "there was no flood"
+is "connections" "$(wc -l <"$scratch/flooded")" 400
+is "failed connections" "$(failed flooded)" 0
+is "backends that went down" "$(of_kind backend_down)" "$downs"
+all_up || fail "not all are up"
