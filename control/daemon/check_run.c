@@ -9,12 +9,21 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "check_http_client.h"
 #include "check_kind.h"
+#include "check_regex.h"
 #include "duration.h"
+#include "process.h"
 
 /* By enum check_type. */
 static const struct check_kind *const kinds[] = {
 	[CHECK_TCP] = &check_tcp,
+	[CHECK_HTTP] = &check_http,
+	[CHECK_HTTPS] = &check_http,
+	[CHECK_UDP] = &check_udp,
+	[CHECK_DNS] = &check_dns,
+	[CHECK_PING] = &check_ping,
+	[CHECK_EXEC] = &check_exec,
 };
 
 struct checker *checker_open(struct event_base *base, int priority)
@@ -34,6 +43,9 @@ void checker_close(struct checker *checker)
 		return;
 	while (checker->runs)
 		check_cancel(checker->runs);
+	check_http_clients_close(checker);
+	check_regex_close(checker);
+	processes_close(checker->processes);
 	free(checker);
 }
 
@@ -60,7 +72,35 @@ static void end(struct check_run *run)
 	free(run);
 }
 
-void check_tell(struct check_run *run)
+/* How many bytes of text are one character of UTF-8 (RFC 3629), beyond ASCII; 0: they are none. */
+static size_t utf8_size(const unsigned char *text)
+{
+	size_t size = text[0] >= 0xc2 && text[0] <= 0xdf ? 2 : (text[0] & 0xf0) == 0xe0 ? 3 : text[0] >= 0xf0 && text[0] <= 0xf4 ? 4 : 0;
+
+	for (size_t i = 1; i < size; i++)
+		if ((text[i] & 0xc0) != 0x80)
+			return 0;
+	/* Longer than it need be, half of a pair of UTF-16, or beyond the last. */
+	if ((text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xed && text[1] > 0x9f) ||
+		(text[0] == 0xf0 && text[1] < 0x90) || (text[0] == 0xf4 && text[1] > 0x8f))
+		return 0;
+	return size;
+}
+
+/* Text that came from outside becomes one line of valid UTF-8: it goes into logs and JSON. */
+static void clean(char *text)
+{
+	for (unsigned char *at = (unsigned char *)text; *at; at++) {
+		size_t size = *at < 0x80 ? 0 : utf8_size(at);
+
+		if (size)
+			at += size - 1;
+		else if (*at < 0x20 || *at >= 0x7f)
+			*at = '?';
+	}
+}
+
+void check_finish_decided(struct check_run *run)
 {
 	void (*done)(void *, const struct check_result *) = run->done;
 	void *context = run->context;
@@ -68,6 +108,7 @@ void check_tell(struct check_run *run)
 	char why[CHECK_WHY];
 
 	memcpy(why, run->why, sizeof(why));
+	clean(why);
 	result.why = why;
 	end(run);
 	done(context, &result);
@@ -82,7 +123,7 @@ void check_finish(struct check_run *run, enum check_outcome outcome, const char 
 	vsnprintf(run->why, sizeof(run->why), format, args);
 	va_end(args);
 	if (!run->beginning) {
-		check_tell(run);
+		check_finish_decided(run);
 		return;
 	}
 	run->decided = true;
@@ -90,24 +131,12 @@ void check_finish(struct check_run *run, enum check_outcome outcome, const char 
 	event_active(&run->limit, EV_TIMEOUT, 0);
 }
 
-bool check_look(struct check_run *run)
-{
-	bool gone = false;
-
-	run->gone = &gone;
-	run->kind->look(run);
-	if (!gone)
-		run->gone = NULL;
-	return !gone;
-}
-
 static void on_io(evutil_socket_t fd, short what, void *context)
 {
 	struct check_run *run = context;
 
 	(void)fd;
-	(void)what;
-	run->kind->look(run);
+	run->kind->look(run, what);
 }
 
 /* Asked of the descriptor, not of the event: if we were busy for long, both it and the time limit are due. */
@@ -115,34 +144,40 @@ static void on_limit(evutil_socket_t unused, short what, void *context)
 {
 	struct check_run *run = context;
 	char limit[DURATION_TEXT];
+	bool gone = false;
 
 	(void)unused;
 	(void)what;
 	if (!run->decided) {
-		if (!check_look(run))
+		run->gone = &gone;
+		run->kind->look(run, 0);
+		if (gone)
 			return;
+		run->gone = NULL;
+		duration_print_ms(run->timeout_ms, limit);
 		run->result.outcome = CHECK_FAILED;
 		run->result.silent = true;
-		snprintf(run->why, sizeof(run->why), "no answer within %s",
-			duration_print_ms(run->timeout_ms, limit));
+		snprintf(run->why, sizeof(run->why), "no answer within %s", limit);
 		if (run->kind->late)
-			run->kind->late(run, &run->result);
+			run->kind->late(run, limit);
 	}
-	check_tell(run);
+	check_finish_decided(run);
 }
 
-int check_watch(struct check_run *run, short what)
+bool check_try_watch(struct check_run *run, short what)
 {
 	check_unwatch(run);
-	if (event_assign(&run->io, run->checker->base, run->fd, what | EV_PERSIST, on_io, run) == 0) {
-		event_priority_set(&run->io, run->checker->priority);
-		if (event_add(&run->io, NULL) == 0) {
-			run->watched = true;
-			return 0;
-		}
-	}
-	check_finish(run, CHECK_UNMADE, "%s", strerror(ENOMEM));
-	return -ENOMEM;
+	if (event_assign(&run->io, run->checker->base, run->fd, what | EV_PERSIST, on_io, run) < 0)
+		return false;
+	event_priority_set(&run->io, run->checker->priority);
+	run->watched = event_add(&run->io, NULL) == 0;
+	return run->watched;
+}
+
+void check_watch(struct check_run *run, short what)
+{
+	if (!check_try_watch(run, what))
+		check_finish(run, CHECK_UNMADE, "%s", strerror(ENOMEM));
 }
 
 static const struct check_kind *kind_of(enum check_type type)

@@ -26,20 +26,26 @@ static socklen_t sockaddr_of(struct addr address, uint16_t port, struct sockaddr
 	return sizeof(*v6);
 }
 
+/* Bound to the address alone: the port is chosen when it is known who is at the other end, so they are not used up. */
+static int bind_source(int fd, struct addr source)
+{
+	struct sockaddr_storage from;
+	socklen_t size = sockaddr_of(source, 0, &from);
+	int yes = 1;
+
+	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &yes, sizeof(yes));
+	return bind(fd, (struct sockaddr *)&from, size) < 0 ? -errno : 0;
+}
+
 int check_socket(struct check_run *run, int type, int protocol, const struct check *check,
 	const struct check_target *target)
 {
-	int error = 0;
-
-	(void)check;
 	run->fd = socket(address_family(target->address), type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
 	if (run->fd < 0)
-		error = errno;
-	else if (target->mark && setsockopt(run->fd, SOL_SOCKET, SO_MARK, &target->mark, sizeof(target->mark)) < 0)
-		error = errno;
-	if (error)
-		check_finish(run, CHECK_UNMADE, "%s", strerror(error));
-	return -error;
+		return -errno;
+	if (target->mark && setsockopt(run->fd, SOL_SOCKET, SO_MARK, &target->mark, sizeof(target->mark)) < 0)
+		return -errno;
+	return check->source_given ? bind_source(run->fd, check->source) : 0;
 }
 
 /* An error of connect() itself: true if it is of our making and says nothing of the target. */
@@ -49,17 +55,22 @@ static bool is_ours(int error)
 	return error != ECONNREFUSED && error != ECONNRESET && error != ETIMEDOUT;
 }
 
-int check_connect(struct check_run *run, const struct check_target *target)
+bool check_connect(struct check_run *run, int type, int protocol, const struct check *check,
+	const struct check_target *target)
 {
 	struct sockaddr_storage to;
 	socklen_t size = sockaddr_of(target->address, target->port, &to);
-	int error;
+	int err = check_socket(run, type, protocol, check, target);
 
+	if (err < 0) {
+		check_finish(run, CHECK_UNMADE, err == -EADDRNOTAVAIL ? "check.source: %s" : "%s", strerror(-err));
+		return false;
+	}
 	if (connect(run->fd, (struct sockaddr *)&to, size) == 0 || errno == EINPROGRESS)
-		return 0;
-	error = errno;
-	check_finish(run, is_ours(error) ? CHECK_UNMADE : CHECK_FAILED, "%s", strerror(error));
-	return -error;
+		return true;
+	err = errno;
+	check_finish(run, is_ours(err) ? CHECK_UNMADE : CHECK_FAILED, "%s", strerror(err));
+	return false;
 }
 
 void check_finish_error(struct check_run *run, int error)
@@ -68,4 +79,21 @@ void check_finish_error(struct check_run *run, int error)
 
 	run->result.silent = error == EHOSTUNREACH || error == ETIMEDOUT;
 	check_finish(run, ours ? CHECK_UNMADE : CHECK_FAILED, "%s", strerror(error));
+}
+
+void check_send(struct check_run *run, const void *data, size_t size)
+{
+	if (send(run->fd, data, size, MSG_NOSIGNAL) >= 0)
+		check_watch(run, EV_READ);
+	else
+		check_finish(run, is_ours(errno) ? CHECK_UNMADE : CHECK_FAILED, "%s", strerror(errno));
+}
+
+ssize_t check_receive(struct check_run *run, void *data, size_t room)
+{
+	ssize_t size = recv(run->fd, data, room, 0);
+
+	if (size < 0 && errno != EAGAIN && errno != EINTR)
+		check_finish_error(run, errno);
+	return size;
 }

@@ -46,7 +46,7 @@ void check_bed_up(void)
 	descriptors_before = check_bed_descriptors();
 	bed_base = event_base_new();
 	event_base_priority_init(bed_base, 3);
-	bed_checker = checker_open(bed_base, 2);
+	bed_checker = checker_open(bed_base, BED_PRIORITY);
 }
 
 int check_bed_down(void)

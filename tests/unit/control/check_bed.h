@@ -5,6 +5,8 @@
 
 #include "check_run.h"
 
+#define BED_PRIORITY 2 /* of all events: the lowest of three */
+
 struct check_verdict {
 	unsigned times; /* that it was told: 1 */
 	enum check_outcome outcome;

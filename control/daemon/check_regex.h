@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Regular expressions that were compiled already: a check comes every second, and its expression is always the same. */
+#ifndef SHUNT_CHECK_REGEX_H
+#define SHUNT_CHECK_REGEX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct check_regex;
+struct checker;
+
+/* A POSIX extended expression, to be given back. NULL: no memory, or it does not compile. */
+struct check_regex *check_regex_get(struct checker *checker, const char *expression);
+void check_regex_put(struct check_regex *regex);
+bool check_regex_finds(const struct check_regex *regex, const char *data, size_t size);
+void check_regex_close(struct checker *checker);
+
+#endif

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Checks of type exec, of commands that behave and of all the others. */
+#include <dirent.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check_bed.h"
+#include "process.h"
+#include "unit.h"
+
+#define SUCCEEDS(v) CU_ASSERT_EQUAL((v).outcome, CHECK_SUCCEEDED)
+#define FAILS(v, because)                                                                                  \
+	do {                                                                                               \
+		struct check_verdict is = v;                                                               \
+		CU_ASSERT_EQUAL(is.outcome, CHECK_FAILED);                                                 \
+		CU_ASSERT_STRING_EQUAL(is.why, because);                                                   \
+		CU_ASSERT_FALSE(is.silent);                                                                \
+		if (strcmp(is.why, because))                                                               \
+			unit_note("%s", is.why);                                                           \
+	} while (0)
+
+static const char *user = "nobody";
+static char *words[] = { (char *)"/bin/sh", (char *)"-c", NULL };
+
+static struct check exec(const char *script)
+{
+	words[2] = (char *)script;
+	return (struct check){ .type = CHECK_EXEC, .command = { words, 3 }, .user = (char *)user };
+}
+
+static struct check_verdict run(const char *script, uint32_t timeout_ms)
+{
+	struct check check = exec(script);
+
+	return check_bed_make(&check, 80, timeout_ms);
+}
+
+static void test_status(void)
+{
+	SUCCEEDS(run("exit 0", 5000));
+	SUCCEEDS(run("echo all is well", 5000));
+	FAILS(run("exit 1", 5000), "exit status 1");
+	FAILS(run("echo; echo '  no disk left  '; echo more; exit 3", 5000), "no disk left   (exit status 3)");
+	FAILS(run("echo to standard error >&2; exit 2", 5000), "to standard error (exit status 2)");
+	FAILS(run("kill -KILL $$", 5000), "ended by signal 9 (Killed)");
+	FAILS(run("echo dying; kill -SEGV $$", 5000), "ended by signal 11 (Segmentation fault): dying");
+	FAILS(run("printf 'a\\tb\\001c\\303\\244\\303d\\n'; exit 1", 5000), "a?b?c\303\244?d (exit status 1)");
+}
+
+static void test_weight(void)
+{
+	struct check check = exec("exit 102");
+	struct check_verdict v;
+
+	FAILS(check_bed_make(&check, 80, 5000), "exit status 102");
+	check.dynamic_weight = true;
+	v = check_bed_make(&check, 80, 5000);
+	SUCCEEDS(v);
+	CU_ASSERT_EQUAL(v.weight, 100);
+	words[2] = (char *)"exit 2";
+	CU_ASSERT_EQUAL(check_bed_make(&check, 80, 5000).weight, 0);
+	words[2] = (char *)"exit 255";
+	CU_ASSERT_EQUAL(check_bed_make(&check, 80, 5000).weight, 253);
+	words[2] = (char *)"exit 0";
+	v = check_bed_make(&check, 80, 5000);
+	SUCCEEDS(v);
+	CU_ASSERT_EQUAL(v.weight, -1);
+	words[2] = (char *)"exit 1";
+	CU_ASSERT_EQUAL(check_bed_make(&check, 80, 5000).outcome, CHECK_FAILED);
+	words[2] = (char *)"kill -KILL $$";
+	CU_ASSERT_EQUAL(check_bed_make(&check, 80, 5000).outcome, CHECK_FAILED);
+}
+
+static void test_surroundings(void)
+{
+	struct check_verdict v = run("echo $SHUNT_POOL $SHUNT_BACKEND $SHUNT_ADDRESS $SHUNT_PORT $SHUNT_TIMEOUT_MS $HOME; exit 1", 5000);
+	char expected[128];
+	struct passwd *entry = getpwnam(user);
+
+	FAILS(v, "web 127.0.0.1 127.0.0.1 80 5000 (exit status 1)");
+	/* Its user and group and no other group, its own session, no descriptor but three, nothing to read, no signal held. */
+	snprintf(expected, sizeof(expected), "%u %u %u (exit status 1)", entry->pw_uid, entry->pw_gid, entry->pw_gid);
+	FAILS(run("echo $(id -u) $(id -g) $(id -G); exit 1", 5000), expected);
+	FAILS(run("set -- $(cut -d' ' -f1,5,6 /proc/$$/stat); test $1 = $2 -a $1 = $3 && echo yes; exit 1", 5000),
+		"yes (exit status 1)");
+	FAILS(run("ls /proc/$$/fd | tr '\\n' ' '; exit 1", 5000), "0 1 2  (exit status 1)");
+	FAILS(run("cat; echo $(grep -E 'Sig(Blk|Ign)' /proc/$$/status); pwd; exit 1", 5000),
+		"SigBlk: 0000000000000000 SigIgn: 0000000000000000 (exit status 1)");
+	FAILS(run("pwd; exit 1", 5000), "/ (exit status 1)");
+}
+
+static void test_unmade(void)
+{
+	struct check check = exec("exit 0");
+	struct check_verdict v;
+
+	check.user = (char *)"no-such-user";
+	v = check_bed_make(&check, 80, 5000);
+	CU_ASSERT_EQUAL(v.outcome, CHECK_UNMADE);
+	CU_ASSERT_STRING_EQUAL(v.why, "there is no user \"no-such-user\"");
+	check.user = (char *)user;
+	words[0] = (char *)"/no/such/program";
+	v = check_bed_make(&check, 80, 5000);
+	CU_ASSERT_EQUAL(v.outcome, CHECK_UNMADE);
+	CU_ASSERT_STRING_EQUAL(v.why, "/no/such/program: No such file or directory");
+	words[0] = (char *)"/etc/passwd";
+	v = check_bed_make(&check, 80, 5000);
+	CU_ASSERT_EQUAL(v.outcome, CHECK_UNMADE);
+	CU_ASSERT_STRING_EQUAL(v.why, "/etc/passwd: Permission denied");
+	words[0] = (char *)"/bin/sh";
+}
+
+/* How many processes have this among their arguments. */
+static int count(const char *mark)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	char path[300], line[4096];
+	int n = 0;
+
+	while ((entry = readdir(proc))) {
+		FILE *file;
+		size_t size;
+
+		snprintf(path, sizeof(path), "/proc/%s/cmdline", entry->d_name);
+		if (entry->d_name[0] < '0' || entry->d_name[0] > '9' || atoi(entry->d_name) == getpid() || !(file = fopen(path, "r")))
+			continue;
+		size = fread(line, 1, sizeof(line) - 1, file);
+		fclose(file);
+		if (memmem(line, size, mark, strlen(mark)))
+			n++;
+	}
+	closedir(proc);
+	return n;
+}
+
+/* Killed ones are gone after a moment. */
+static int count_after_a_moment(const char *mark)
+{
+	int n = 0;
+
+	for (int i = 0; i < 100; i++) {
+		n = count(mark);
+		if (n == 0)
+			break;
+		usleep(10000);
+		event_base_loop(bed_base, EVLOOP_NONBLOCK);
+	}
+	return n;
+}
+
+static void test_hangs(void)
+{
+	char script[256], mark[64];
+	struct check_verdict v;
+
+	snprintf(mark, sizeof(mark), "60.%d", getpid());
+	snprintf(script, sizeof(script), "sleep %s", mark);
+	v = run(script, 100);
+	FAILS(v, "killed: not done within 100ms");
+	CU_ASSERT(v.ms < 2000);
+	/* One that does not want to be stopped, and has children. */
+	snprintf(script, sizeof(script), "trap '' TERM INT HUP; sleep %s & sleep %s & sleep %s; wait", mark, mark, mark);
+	FAILS(run(script, 100), "killed: not done within 100ms");
+	/* One that is done while its child still has the pipe. */
+	snprintf(script, sizeof(script), "sleep %s & exit 0", mark);
+	v = run(script, 5000);
+	SUCCEEDS(v);
+	CU_ASSERT(v.ms < 2000);
+	CU_ASSERT_EQUAL(count_after_a_moment(mark), 0);
+}
+
+/* What makes itself a daemon is not waited for, however it holds on to what it got. */
+static void test_daemon(void)
+{
+	char script[256];
+	struct check_verdict v;
+
+	snprintf(script, sizeof(script), "setsid sleep 1.%d & sleep 0.05; exit 0", getpid());
+	v = run(script, 5000);
+	SUCCEEDS(v);
+	CU_ASSERT(v.ms < 900);
+}
+
+static void test_fork_bomb(void)
+{
+	char script[256], mark[64];
+
+	/* Bounded, should this test fail. */
+	snprintf(mark, sizeof(mark), "30.%d", getpid());
+	snprintf(script, sizeof(script), "for i in 1 2 3 4 5 6 7 8; do (for k in 1 2 3 4 5 6 7 8; do sleep %s & done; wait) & done; wait",
+		mark);
+	FAILS(run(script, 300), "killed: not done within 300ms");
+	CU_ASSERT_EQUAL(count_after_a_moment(mark), 0);
+}
+
+static void test_flood(void)
+{
+	struct check_verdict v = run("yes", 5000);
+
+	FAILS(v, "killed: more than 1024 KiB of output");
+	CU_ASSERT(v.ms < 2000);
+	SUCCEEDS(run("head -c 500000 /dev/zero | tr '\\0' x; exit 0", 5000));
+	v = run("head -c 500000 /dev/zero | tr '\\0' x; exit 1", 5000);
+	CU_ASSERT_EQUAL(v.outcome, CHECK_FAILED);
+	CU_ASSERT(strlen(v.why) > 100 && strlen(v.why) < 300);
+}
+
+static void test_many(void)
+{
+	struct check_verdict v[50];
+	struct check check = exec("exit 0"), slow = exec("exec sleep 5");
+	struct check_target target = check_bed_target(80);
+	int before = check_bed_descriptors();
+
+	for (int i = 0; i < 20; i++) {
+		memset(v, 0, sizeof(v));
+		for (int k = 0; k < 50; k++) {
+			struct check_run *begun;
+
+			words[2] = k % 5 ? (char *)"exit 0" : (char *)"exec sleep 5";
+			begun = check_begin(bed_checker, k % 5 ? &check : &slow, &target, k % 5 ? 5000 : 50, check_bed_note, &v[k]);
+			if (k % 7 == 0)
+				check_cancel(begun);
+		}
+		for (int k = 0; k < 50; k++) {
+			if (k % 7 == 0)
+				continue;
+			check_bed_await(&v[k]);
+			CU_ASSERT_EQUAL(v[k].outcome, k % 5 ? CHECK_SUCCEEDED : CHECK_FAILED);
+		}
+	}
+	for (int i = 0; i < 100 && check_bed_descriptors() > before; i++) {
+		usleep(10000);
+		event_base_loop(bed_base, EVLOOP_NONBLOCK);
+	}
+	CU_ASSERT_EQUAL(check_bed_descriptors(), before);
+	/* No zombie. */
+	CU_ASSERT_EQUAL(waitpid(-1, NULL, WNOHANG), -1);
+}
+
+struct note {
+	bool over;
+	struct process_end end;
+	char output[PROCESS_OUTPUT + 1];
+};
+
+static void note_end(void *context, const struct process_end *end)
+{
+	struct note *note = context;
+
+	note->over = true;
+	note->end = *end;
+	strcpy(note->output, end->output);
+}
+
+/* As the hook has it: a limit of its own, ourselves as its user. */
+static void test_process(void)
+{
+	struct processes *processes = processes_open(bed_base, BED_PRIORITY);
+	char *command[] = { (char *)"/bin/sh", (char *)"-c", (char *)"echo $NAME; exec sleep 30", NULL };
+	char *environment[] = { (char *)"NAME=value", (char *)"PATH=/bin:/usr/bin", NULL };
+	struct process_wish wish = { .command = command, .environment = environment, .timeout_ms = 200 };
+	struct note note = { .over = false };
+	struct error error;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(process_start(processes, &wish, note_end, &note, &error));
+	while (!note.over)
+		event_base_loop(bed_base, EVLOOP_ONCE);
+	CU_ASSERT(note.end.timed_out);
+	CU_ASSERT(WIFSIGNALED(note.end.status) && WTERMSIG(note.end.status) == SIGKILL);
+	CU_ASSERT_STRING_EQUAL(note.output, "value\n");
+	/* Closed while it runs. */
+	note.over = false;
+	CU_ASSERT_PTR_NOT_NULL_FATAL(process_start(processes, &wish, note_end, &note, &error));
+	processes_close(processes);
+	CU_ASSERT_FALSE(note.over);
+	CU_ASSERT_EQUAL(waitpid(-1, NULL, WNOHANG), -1);
+	processes_close(NULL);
+}
+
+/* Started by somebody who had SIGCHLD ignored, and without standard input, output and error. */
+static void test_odd_start(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct check_verdict v;
+
+		signal(SIGCHLD, SIG_IGN);
+		for (int i = 0; i < 3; i++)
+			close(i);
+		check_bed_up();
+		if (run("exit 0", 5000).outcome != CHECK_SUCCEEDED)
+			_exit(1);
+		v = run("read x; echo $x says; exit 3", 5000);
+		if (strcmp(v.why, "says (exit status 3)"))
+			_exit(2);
+		_exit(check_bed_down() ? 3 : 0);
+	}
+	waitpid(pid, &status, 0);
+	CU_ASSERT_EQUAL(status, 0);
+}
+
+static void test_down(void)
+{
+	struct check check = exec("exec sleep 30");
+	struct check_target target = check_bed_target(80);
+
+	for (int i = 0; i < 3; i++)
+		check_begin(bed_checker, &check, &target, 1000, check_bed_note, NULL);
+	CU_ASSERT_EQUAL(check_bed_down(), 0);
+	CU_ASSERT_EQUAL(waitpid(-1, NULL, WNOHANG), -1);
+}
+
+int main(void)
+{
+	static const struct unit_test tests[] = {
+		{ "exit statuses", test_status },
+		{ "weights", test_weight },
+		{ "what a command finds", test_surroundings },
+		{ "our own trouble is no verdict", test_unmade },
+		{ "hangs", test_hangs },
+		{ "makes itself a daemon", test_daemon },
+		{ "forks", test_fork_bomb },
+		{ "floods its output", test_flood },
+		{ "a thousand", test_many },
+		{ "processes by themselves", test_process },
+		{ "started oddly", test_odd_start },
+		{ "closed while they run", test_down },
+		{ NULL, NULL },
+	};
+
+	if (geteuid() != 0)
+		user = getpwuid(geteuid())->pw_name;
+	check_bed_up();
+	return unit_run("check_exec", tests);
+}
