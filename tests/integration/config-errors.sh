@@ -79,10 +79,36 @@ wrong '10.0.0.11' '0,/10\.0\.0\.12/s/10\.0\.0\.12/10.0.0.11/'
 wrong 'web' '0,/name = "dns";/s/name = "dns";/name = "web";/'
 wrong 'missing|pool' '0,/ pool = "web";/s/ pool = "web";//'
 
-step "what is not in this version says so"
-for type in http https udp dns ping exec; do
-	wrong "\"$type\".*not in this version.*\"tcp\"" "0,/type = \"tcp\"/s/type = \"tcp\"/type = \"$type\"/"
-done
+step "checks: what is of another type, or makes no whole"
+first_check='0,/type = "tcp"; via = "vip";/s/type = "tcp"; via = "vip";'
+wrong 'check\.path: is for http and https checks; this one is tcp' "$first_check/type = \"tcp\"; path = \"\/\";/"
+wrong 'check\.sni: is for https checks; this one is http' "$first_check/type = \"http\"; sni = \"a\";/"
+wrong 'check\.via: is for .*; this one is exec' "$first_check/type = \"exec\"; command = [ \"\/bin\/true\" ]; via = \"vip\";/"
+wrong 'check\.command: is missing' "$first_check/type = \"exec\";/"
+wrong 'check\.command: "true" is not the absolute path' "$first_check/type = \"exec\"; command = [ \"true\" ];/"
+wrong 'check\.key: is missing: cert is given' "$first_check/type = \"https\"; cert = \"\/etc\/c.pem\";/"
+
+step "checks: what no request could carry"
+wrong 'check\.path: "x" is not a path' "$first_check/type = \"http\"; path = \"x\";/"
+wrong 'check\.headers: "no" is not a header' "$first_check/type = \"http\"; headers = [ \"A: b\", \"no\" ];/"
+wrong 'check\.expect: "2xx" is not a list of statuses.*such as "200-299,304"' "$first_check/type = \"http\"; expect = \"2xx\";/"
+wrong 'check\.body: "\(a" is not an extended regular expression: ' "$first_check/type = \"http\"; body = \"(a\";/"
+wrong 'check\.ca: "ca.pem" is not an absolute path' "$first_check/type = \"https\"; ca = \"ca.pem\";/"
+wrong 'check\.verify: must be true or false, not a string' "$first_check/type = \"https\"; verify = \"yes\";/"
+wrong 'check\.send: "xy" is not two hexadecimal digits' "$first_check/type = \"udp\"; send = \"hex:00 xy\";/"
+wrong 'check\.query: "a..b" is not a domain name' "$first_check/type = \"dns\"; query = \"a..b\";/"
+wrong 'check\.rcode: "FINE" is not a list of NOERROR' "$first_check/type = \"dns\"; rcode = \"FINE\";/"
+wrong 'check\.source: 2001:db8::1 is IPv6, but pool "web" is IPv4' "$first_check/type = \"tcp\"; source = \"2001:db8::1\";/"
+wrong 'check\.jitter: 51 is out of range: 0 to 50' "$first_check/type = \"tcp\"; jitter = 51;/"
+
+step "pools: what is to serve, and when"
+web='0,/name = "web";/s/name = "web";/name = "web";'
+wrong 'fallback: there is no pool "spare"' "$web fallback = \"spare\";/"
+wrong 'fallback: "web" is this pool itself' "$web fallback = \"web\";/"
+wrong 'fallback: pool "web6" is IPv6, but pool "web" is IPv4' "$web fallback = \"web6\";/"
+wrong 'panic: 101 is out of range: 0 to 100' "$web panic = 101;/"
+wrong 'slow_start: "2h" is out of range' "$web slow_start = \"2h\";/"
+wrong 'passive: must be true or false' "$web passive = 1;/"
 
 step "files that can't be read"
 refused 1 'nosuch.conf.*No such file' ctl check "$scratch/nosuch.conf"
@@ -110,6 +136,29 @@ is "what the reload did" "$(json reload '.changes')" "$told"
 is "weight" "$(json show '.pools[] | select(.name == "web") | .backends[1].weight')" 7
 is "VIPs" "$(json show '.vips | length')" 3
 is "UDP over the VIP that stayed" "$(udp 40 "$vip4" | names)" "rs1 rs2 rs3"
+
+step "a reload says which setting of a pool and its check changes; a pool made by command is saved with all of it"
+sed -i -E "$web panic = 40; fallback = \"dns\"; slow_start = \"5s\"; passive = false;/; ${first_check}/type = \"tcp\"; jitter = 9;/" "$run/shunt.conf"
+told=$(json reload --dry-run '.changes[]')
+matches "changes" "$told" 'pool web panic 40, was 0'
+matches "changes" "$told" 'pool web fallback dns, was none'
+matches "changes" "$told" 'pool web slow_start 5s, was 0s'
+matches "changes" "$told" 'pool web passive false, was true'
+matches "changes" "$told" 'pool web check.jitter 9, was 5'
+is "what the reload did" "$(json reload '.changes[]')" "$told"
+refused 1 'pool "dns" is (in use by VIP|the fallback of)' ctl pool del dns
+refused 2 'check.path: is for http and https checks; this one is udp' ctl pool add made --check udp --path /
+refused 1 'there is no pool "nosuch"' ctl pool add made --fallback nosuch
+ctl pool add made --check https --header 'A: b' --header 'C: "d"' --verify --fallback web --panic 30 --slow-start 2m --jitter 0 --body '^o\d$'
+ctl save "$scratch/made.conf"
+for wanted in 'name = "made"' 'headers = \[ "A: b", "C: \\"d\\"" \]' 'verify = true' 'fallback = "web"' 'panic = 30' \
+	'slow_start = "2m"' 'jitter = 0' 'body = "\^o\\\\d\$"'; do
+	matches "the saved file" "$(<"$scratch/made.conf")" "$wanted"
+done
+cp "$scratch/made.conf" "$run/shunt.conf"
+is "changes" "$(json reload '.changes | length')" 0
+ctl pool del made
+ctl save "$run/shunt.conf"
 
 step "drains and disables stay through a reload, other changes by command do not"
 ctl disable 10.0.0.11 --pool web
