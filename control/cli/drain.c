@@ -113,7 +113,7 @@ static void show_line(const char *address, const struct drain_view *view, bool l
 	}
 	fflush(stdout);
 	snprintf(shown, sizeof(shown), "%s", line);
-	shown_at = now.tv_sec;
+	shown_at = view->counted ? now.tv_sec : 0;
 }
 
 /* What "show" says of the server now; a shuntd that is restarted is waited for. */
