@@ -8,6 +8,7 @@ Exit status 0: shuntd did with it what it should (an error, or the end of the co
 """
 import json
 import resource
+import select
 import socket
 import sys
 import time
@@ -121,7 +122,7 @@ def wrong_params():
              ("backend.set", {"pool": "w" * 100_000, "address": "10.0.0.11", "weight": 1}),
              ("backend.add", {"pool": "web", "address": "10.0.0.19", "mac": "zz"}),
              ("pool.add", {"pool": "a b"}), ("pool.add", {"pool": ""}), ("pool.add", {"pool": "x", "check": 7}),
-             ("pool.add", {"pool": "x", "check": {"type": "http"}}), ("show", {"what": "nonsense"}),
+             ("pool.add", {"pool": "x", "check": {"type": "htpt"}}), ("show", {"what": "nonsense"}),
              ("show", {"stats": "yes"}), ("flows", {"limit": -1}), ("flows", {"limit": 1 << 62}),
              ("explain", {"source": "x", "vip": "y"}), ("reload", {"dry_run": 1}), ("check", {}),
              ("check", {"file": "/dev/zero"}), ("check", {"file": "/proc/self/mem"}), ("drain", {"address": None})]
@@ -223,7 +224,31 @@ def slow_clients():
         assert "result" in client.line()
 
 
+def waiting_clients():
+    # More than may wait for events; they leave without a word, and as many others may wait in their place.
+    wait = request("events", {"wait": True})
+    for _ in range(3):
+        clients = [Client() for _ in range(400)]
+        for client in clients:
+            client.send(wait)
+        refused = []
+        for _ in range(100):
+            refused = select.select([client.socket for client in clients], [], [], 1)[0]
+            if len(refused) == 400 - 256:
+                break
+            time.sleep(0.05)
+        assert len(refused) == 400 - 256, f"{len(refused)} were refused"
+        for client in clients:
+            client.socket.close()
+    waiting, other = Client(), Client()
+    last = other.ask(request("events", {"limit": 0}))["result"]["next"]
+    waiting.send(request("events", {"wait": True, "after": last}))
+    for method in ("disable", "enable"):
+        assert "result" in other.ask(request(method, {"address": "10.0.0.13", "pool": "dns"}))
+    assert waiting.line()["result"]["events"][0]["kind"] == "disabled"
+
+
 {"not-json": not_json, "half-line": half_line, "long-line": long_line, "unknown-method": unknown_method,
  "wrong-params": wrong_params, "wrong-shapes": wrong_shapes, "batch": batch, "deep": deep, "binary": binary,
  "no-reader": no_reader, "many-requests": many_requests, "many-clients": many_clients,
- "slow-clients": slow_clients}[kind]()
+ "slow-clients": slow_clients, "waiting-clients": waiting_clients}[kind]()

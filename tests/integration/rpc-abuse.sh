@@ -20,7 +20,7 @@ done
 END
 
 for abuse in not-json half-line long-line unknown-method wrong-params wrong-shapes batch deep binary no-reader \
-	many-requests many-clients slow-clients; do
+	many-requests many-clients slow-clients waiting-clients; do
 	step "$abuse"
 	rm -f "$scratch/stop"
 	background good ip netns exec "${prefix}lb" sh "$scratch/good-client.sh"
