@@ -157,6 +157,8 @@ int daemon_reload(struct daemon *daemon, bool dry_run, json_t **changes, struct 
 	publish_reconfigure(daemon->publisher, config);
 	if (daemon->health)
 		health_reconfigure(daemon->health, config);
+	if (daemon->hook)
+		hook_set(daemon->hook, config->control_hook);
 	config_free(daemon->config);
 	daemon->config = config;
 	tell_of_reload(settings);

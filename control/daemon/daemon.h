@@ -15,6 +15,7 @@
 #include "counters.h"
 #include "drain.h"
 #include "health.h"
+#include "hook.h"
 #include "model.h"
 #include "neighbour.h"
 #include "netlink.h"
@@ -40,6 +41,7 @@ struct daemon {
 	struct health *health;
 	struct publisher *publisher;
 	struct counters *counters;
+	struct hook *hook;
 	struct drains *drains;
 	struct slow_start *slow_start;
 	struct event *watch;

@@ -329,8 +329,10 @@ static int open_all(struct program *program, struct error *error)
 	result = rpc_open(daemon, config->control_socket, config->control_group, &program->rpc, error);
 	if (!result && config->control_http[0])
 		result = http_open(daemon, config->control_http, &program->http, error);
-	if (!result)
-		result = open_world(daemon, error);
+	if (!result) {
+		daemon->hook = hook_open(daemon->base, config->control_hook, HOOK_LIMIT_MS);
+		result = daemon->hook ? open_world(daemon, error) : error_set(error, ENOMEM, "no memory");
+	}
 	if (result)
 		return result;
 	program->passive = passive_open(daemon->base, daemon->model, daemon->publisher, daemon->health);
@@ -370,6 +372,7 @@ static void close_all(struct program *program)
 		close(daemon->claim);
 	if (daemon->model)
 		model_free(daemon->model);
+	hook_close(daemon->hook);
 	events_close();
 	if (daemon->base)
 		event_base_free(daemon->base);
