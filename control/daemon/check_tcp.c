@@ -16,8 +16,11 @@ void check_tcp_begin(struct check_run *run, const struct check *check, const str
 	if (!check_connect(run, SOCK_STREAM, 0, check, target))
 		return;
 	setsockopt(run->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-	/* A connection that came about at once can be written to at once: no case of its own. */
-	check_watch(run, EV_WRITE);
+	/*
+	 * A connection that came about at once can be written to at once: no case of its own. Told of it once:
+	 * thousands that wait for their turn would else be looked at again with each turn of the loop.
+	 */
+	check_watch(run, EV_WRITE | EV_ET);
 }
 
 bool check_tcp_connected(struct check_run *run)

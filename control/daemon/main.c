@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <getopt.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
@@ -293,14 +294,14 @@ static int open_world(struct daemon *daemon, struct error *error)
 	return 0;
 }
 
-/* Three priorities, most events having the middle one; after a few of the lower ones the loop looks for others. */
+/* Three priorities, most events having the middle one; after 5 ms of the lower ones the loop looks for others. */
 static struct event_base *new_base(void)
 {
 	struct timeval interval = { .tv_usec = 5000 };
 	struct event_config *config = event_config_new();
 	struct event_base *base = NULL;
 
-	if (config && event_config_set_max_dispatch_interval(config, &interval, 64, 1) == 0)
+	if (config && event_config_set_max_dispatch_interval(config, &interval, INT_MAX, 1) == 0)
 		base = event_base_new_with_config(config);
 	if (base && event_base_priority_init(base, 3) < 0) {
 		event_base_free(base);

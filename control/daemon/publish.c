@@ -2,8 +2,8 @@
 /*
  * The publisher. Changes are counted; a snapshot covers those made before it was built. One snapshot is on
  * its way at a time: what changes meanwhile goes with the next, so that a storm of changes costs no more
- * snapshots than the forwarders take in. It goes from one to the next, so that what the first refuses the others
- * do not get either.
+ * snapshots than the forwarders take in, and takes no more than a fifth of shuntd's time. It goes from one to the
+ * next, so that what the first refuses the others do not get either.
  */
 #include "publish.h"
 
@@ -11,11 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <time.h>
 
 #include "log.h"
 #include "snapshot_build.h"
 
 #define REFUSED_RETRY_S 10
+#define REST 4 /* times what a snapshot took, before the next for which nobody waits */
 
 struct publish_waiter {
 	LIST_ENTRY(publish_waiter) link;
@@ -41,6 +43,8 @@ struct publisher {
 	uint32_t timeout_s[FLOW_STATE_COUNT];
 
 	struct event *flush; /* run at the end of this turn of the loop */
+	struct event *later; /* or when there has been a pause */
+	uint64_t rested_us;  /* when the pause after the last snapshot ends; CLOCK_MONOTONIC */
 	struct event *watch; /* every second */
 	struct event *retry; /* of a snapshot that was refused */
 	struct waiters waiters;
@@ -248,16 +252,47 @@ static uint64_t next_version(const struct publisher *p)
 	return version + 1;
 }
 
+static uint64_t now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/*
+ * Thousands of backends that come up one after the other would have a snapshot each, and nothing else would be
+ * done meanwhile. What nobody waits for so waits itself: until four times what the last snapshot took.
+ */
+static bool has_rested(struct publisher *p)
+{
+	uint64_t now = now_us(), left = p->rested_us > now ? p->rested_us - now : 0;
+	struct timeval wait = { .tv_sec = (time_t)(left / 1000000), .tv_usec = (suseconds_t)(left % 1000000) };
+
+	if (!left || !LIST_EMPTY(&p->waiters))
+		return true;
+	event_add(p->later, &wait);
+	return false;
+}
+
+static void on_later(evutil_socket_t fd, short what, void *context)
+{
+	flush_soon(context);
+}
+
 static void on_flush(evutil_socket_t fd, short what, void *context)
 {
 	struct publisher *p = context;
-	bool sending = is_up(p) && !p->sent_version && p->change_sent != p->change;
+	bool sending = is_up(p) && !p->sent_version && p->change_sent != p->change && has_rested(p);
+	uint64_t began = now_us();
 
 	if (sending)
 		state_set_snapshot_version(p->state, next_version(p));
 	save(p);
-	if (sending)
+	if (sending) {
 		send_snapshot(p);
+		p->rested_us = now_us() + REST * (now_us() - began);
+	}
 	if (is_up(p))
 		answer_active(p);
 }
@@ -356,7 +391,8 @@ struct publisher *publish_new(struct event_base *base, struct model *model, stru
 	p->flush = event_new(base, -1, 0, on_flush, p);
 	p->watch = event_new(base, -1, EV_PERSIST, on_watch, p);
 	p->retry = evtimer_new(base, on_retry, p);
-	if (!p->builder || !p->flush || !p->watch || !p->retry || event_add(p->watch, &second)) {
+	p->later = evtimer_new(base, on_later, p);
+	if (!p->builder || !p->flush || !p->later || !p->watch || !p->retry || event_add(p->watch, &second)) {
 		publish_free(p);
 		return NULL;
 	}
@@ -380,6 +416,8 @@ void publish_free(struct publisher *p)
 		event_free(p->watch);
 	if (p->retry)
 		event_free(p->retry);
+	if (p->later)
+		event_free(p->later);
 	snapshot_block_close(&p->sent);
 	snapshot_block_close(&p->active);
 	snapshot_builder_free(p->builder);
