@@ -16,6 +16,8 @@ struct config_context {
 		size_t n_vips;
 		size_t n_port_vips;
 		size_t n_tcp_vips;
+		const struct config_pool *lent_to; /* one with VIPs that falls back to it, or NULL */
+		size_t n_lent_port_vips;           /* of such pools */
 	} * use;
 };
 

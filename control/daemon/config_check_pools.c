@@ -73,17 +73,18 @@ static int check_backends(
 static int settle_check(const struct config_context *c, struct config_pool *pool)
 {
 	const struct use *use = &c->use[pool - c->config->pools];
+	const struct config_pool *served = use->n_vips ? pool : use->lent_to;
 
 	if (!pool->check.given) {
 		pool->check.type = use->n_vips && !use->n_tcp_vips ? CHECK_NONE : CHECK_TCP;
 		return 0;
 	}
-	if (!check_wants_port(&pool->check) || !use->n_vips || use->n_port_vips)
+	if (!check_wants_port(&pool->check) || !served || (use->n_vips ? use->n_port_vips : use->n_lent_port_vips))
 		return 0;
 	error_set(c->error, EINVAL,
-		"is missing: the VIPs of pool \"%s\" are on every port (port 0), so a check of "
+		"is missing: the VIPs of pool \"%s\"%s are on every port (port 0), so a check of "
 		"type \"%s\" has to say which; or type \"none\"",
-		pool->name, check_type_name(pool->check.type));
+		served->name, served == pool ? "" : ", whose fallback this is,", check_type_name(pool->check.type));
 	return config_refuse_pool(c, pool, ".check.port");
 }
 
@@ -131,6 +132,20 @@ static int check_fallback(const struct config_context *c, const struct config_po
 	return config_refuse_pool(c, pool, ".fallback");
 }
 
+/* A pool serves the VIPs of those that fall back to it. */
+static void lend_vips(const struct config_context *c)
+{
+	for (size_t i = 0; i < c->config->n_pools; i++) {
+		const struct config_pool *pool = &c->config->pools[i];
+		const struct config_pool *to = pool->fallback[0] ? config_find_pool(c, pool->fallback) : NULL;
+
+		if (!to || !c->use[i].n_vips)
+			continue;
+		c->use[to - c->config->pools].lent_to = pool;
+		c->use[to - c->config->pools].n_lent_port_vips += c->use[i].n_port_vips;
+	}
+}
+
 int config_check_pools(const struct config_context *c)
 {
 	const struct config_backend **sorted;
@@ -147,6 +162,7 @@ int config_check_pools(const struct config_context *c)
 			return config_refuse_pool(c, &c->config->pools[i], ".backends");
 		}
 	}
+	lend_vips(c);
 	sorted = calloc(most + 1, sizeof(*sorted));
 	if (!sorted)
 		return error_set(c->error, ENOMEM, "out of memory");

@@ -142,7 +142,7 @@ const struct setting settings[] = {
 		"vip: to the VIP, the way a client's packet takes; backend: to the backend's own address",
 		.choices = vias, .checks = ~OF(EXEC), IN(config_pool, check.via) },
 	{ "pools.check.port", SETTING_NUMBER, "0",
-		"0: the VIP's; of dns checks then 53 where the VIP is on every port", .max = 65535,
+		"0: the VIP's; where that is none, 53 of dns checks", .max = 65535,
 		.checks = ~OF(PING), IN(config_pool, check.port) },
 	{ "pools.check.source", SETTING_ADDRESS, NULL,
 		"the address of this host that checks come from, of the pool's family", .checks = ~OF(EXEC),
@@ -207,7 +207,7 @@ const struct setting settings[] = {
 	{ "pools.check.record", SETTING_CHOICE, "NS", "the type of record that is asked for",
 		.choices = check_records, .checks = OF(DNS), IN(config_pool, check.record) },
 	{ "pools.check.rcode", SETTING_TEXT, "NOERROR",
-		"the answers that are a success, with commas between: NOERROR, NXDOMAIN, REFUSED, SERVFAIL, ...",
+		"the answers that are a success, with commas between: NOERROR, NXDOMAIN, REFUSED and the like",
 		.min = 1, .max = 255, .checks = OF(DNS), .check = check_rcode_fault,
 		IN(config_pool, check.rcode) },
 	{ "pools.check.command", SETTING_STRINGS, NULL,
@@ -302,21 +302,30 @@ int settings_unknown(const char *prefix, const char *name, struct error *error)
 	return error_set(error, EINVAL, "unknown setting; there is %s", known);
 }
 
+const char *settings_types(const struct setting *setting, char *text, size_t size)
+{
+	uint32_t left = setting->checks & ((1u << CHECK_TYPES) - 1);
+	size_t length = 0;
+
+	*text = '\0';
+	for (int i = 0; left && length < size; i++) {
+		uint32_t bit = 1u << i;
+
+		if (!(left & bit))
+			continue;
+		left &= ~bit;
+		length += (size_t)snprintf(text + length, size - length, "%s%s",
+			!length ? "" : left ? ", " : " and ", check_types[i]);
+	}
+	return text;
+}
+
 int settings_belong(const struct setting *setting, enum check_type type, struct error *error)
 {
-	char list[128] = "";
-	size_t length = 0;
-	uint32_t left = setting->checks & (OF(EXEC) * 2 - 1);
+	char types[128];
 
 	if (!setting->checks || setting->checks & 1u << type)
 		return 0;
-	for (int i = 0; check_types[i]; i++) {
-		const char *separator = !length ? "" : left >> (i + 1) ? ", " : " and ";
-
-		if (left & 1u << i)
-			length += (size_t)snprintf(
-				list + length, sizeof(list) - length, "%s%s", separator, check_types[i]);
-		left &= ~(1u << i);
-	}
-	return error_set(error, EINVAL, "is for %s checks; this one is %s", list, check_types[type]);
+	return error_set(error, EINVAL, "is for %s checks; this one is %s",
+		settings_types(setting, types, sizeof(types)), check_types[type]);
 }

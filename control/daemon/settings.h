@@ -109,6 +109,8 @@ int settings_own(const char *list, void *base);
 /* Whether the setting, which is no group or list, has the same value in both; where there is has_given: or in
  * neither. */
 bool settings_equal(const struct setting *setting, const void *a, const void *b);
+/* The types of checks that it is for, "http and https", into text, returned; "" if it is for all. */
+const char *settings_types(const struct setting *setting, char *text, size_t size);
 /*
  * Whether a setting is one of a check of this type: 0, or -EINVAL and "is for http and https checks; this one is
  * tcp". Always 0 outside pools.check.

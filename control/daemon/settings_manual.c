@@ -82,6 +82,20 @@ static void print_group(const struct setting *setting)
 	fputs(".\n", stdout);
 }
 
+/* Which checks it is for, or which it is not for if those are fewer. */
+static void print_types(const struct setting *setting)
+{
+	const struct setting others = { .checks = ~setting->checks };
+	char of[128], not_of[128];
+
+	settings_types(setting, of, sizeof(of));
+	settings_types(&others, not_of, sizeof(not_of));
+	if (strlen(of) < strlen(not_of))
+		printf("Of %s checks: ", of);
+	else
+		printf("Not of %s checks: ", not_of);
+}
+
 static void print_setting(const struct setting *setting)
 {
 	static const char *const applies[] = {
@@ -95,6 +109,8 @@ static void print_setting(const struct setting *setting)
 	fputs(".TP\n.B ", stdout);
 	print_path(setting);
 	fputs("\n", stdout);
+	if (setting->checks)
+		print_types(setting);
 	print_text(setting->help);
 	fputs(".\nIt is ", stdout);
 	print_text(settings_describe(setting, what, sizeof(what)));

@@ -241,6 +241,10 @@ static const struct refusal vips[] = {
 	       "vips = ( { address = \"192.0.2.80\"; port = 0; pool = \"any\"; } );",
 		"shunt.conf:2: pools[0].check.port: is missing: the VIPs of pool \"any\" are on every port (port 0), so a "
 		"check of type \"tcp\" has to say which; or type \"none\"" },
+	{ DPDK "pools = ( { name = \"spare\"; check: { type = \"http\"; }; }, { name = \"any\"; fallback = \"spare\"; } );\n"
+	       "vips = ( { address = \"192.0.2.80\"; port = 0; pool = \"any\"; } );",
+		"shunt.conf:2: pools[0].check.port: is missing: the VIPs of pool \"any\", whose fallback this is, are on every port "
+		"(port 0), so a check of type \"http\" has to say which; or type \"none\"" },
 	{ .text = NULL },
 };
 
