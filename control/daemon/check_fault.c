@@ -3,10 +3,13 @@
 #include <ctype.h>
 #include <errno.h>
 #include <regex.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "check_text.h"
 #include "config.h"
+
+#define BODY_REPEATS_MAX 4096 /* of repetitions within each other, all numbers of an expression multiplied */
 
 /* RFC 9110, 5.6.2. */
 static size_t token_length(const char *text)
@@ -82,11 +85,57 @@ int check_expect_fault(const char *text, struct error *error)
 	return check_expect_parse(text, &expect, error);
 }
 
+/* The end of a bracket expression that begins at text. */
+static const char *skip_brackets(const char *text)
+{
+	text++;
+	text += *text == '^';
+	text += *text == ']';
+	for (; *text && *text != ']'; text++)
+		if (*text == '[' && text[1] && strchr(".:=", text[1]) && strchr(text + 2, text[1]))
+			text = strchr(text + 2, text[1]) + 1;
+	return text;
+}
+
+/*
+ * Why an expression would cost more than a check may: to look back for what a group has found takes any time, and
+ * repetitions of repetitions any memory. NULL: it would not.
+ */
+static const char *costly(const char *text)
+{
+	unsigned long times = 1;
+
+	for (; *text; text++) {
+		if (*text == '[')
+			text = skip_brackets(text);
+		if (!*text)
+			break;
+		if (*text == '\\') {
+			if (isdigit((unsigned char)*++text))
+				return "refers back to a group, which may take too long";
+			if (!*text)
+				break;
+		} else if (*text == '{') {
+			const char *most = text + strcspn(text, ",}");
+			unsigned long n = strtoul(*most == ',' && most[1] != '}' ? most + 1 : text + 1, NULL, 10);
+
+			times *= n < BODY_REPEATS_MAX ? n + 1 : BODY_REPEATS_MAX + 1;
+			if (times > BODY_REPEATS_MAX)
+				return "repeats too much";
+		}
+	}
+	return NULL;
+}
+
 int check_body_fault(const char *text, struct error *error)
 {
 	char why[128];
 	regex_t regex;
-	int err = regcomp(&regex, text, REG_EXTENDED | REG_NOSUB);
+	int err;
+
+	if (costly(text))
+		return error_set(error, EINVAL, "\"%.64s\" %s", text, costly(text));
+	err = regcomp(&regex, text, REG_EXTENDED | REG_NOSUB);
 
 	if (!err) {
 		regfree(&regex);

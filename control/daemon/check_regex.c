@@ -53,7 +53,8 @@ static int compile_linear(regex_t *compiled, const char *expression)
 	char *whole;
 	int err;
 
-	if (asprintf(&whole, "^.*(%s)", expression) < 0)
+	/* Not a dot: that is any byte but 0. */
+	if (asprintf(&whole, "^([^x]|x)*(%s)", expression) < 0)
 		return -1;
 	err = regcomp(compiled, whole, REG_EXTENDED | REG_NOSUB);
 	free(whole);
