@@ -42,26 +42,28 @@ lab up
 hook "echo \"\$1|\$2|\$3|\$4\" >>$scratch/hooked"
 edit_conf "s|( *)http = \"127|\1hook = \"$scratch/hook\";\n&|" \
 	's/interval = "1s"; timeout = "500ms"/interval = "200ms"; timeout = "150ms"/' \
-	's/name = "web";/& panic = 60;/'
+	's/name = "web";/& panic = 60;/' 's|type = "tcp"; via = "vip"|type = "http"; path = "/healthz"; via = "vip"|'
+for i in 1 2 3; do echo well >"$run/rs$i/www/healthz"; done
 lab start
 await 10 "every backend is up" all_up
 background follow ip netns exec "${prefix}lb" shuntctl --socket "$run/shuntd.sock" events --follow --pool web
 await 5 "what was before is shown" followed 'backend web 10.0.0.13: up'
 
-step "a web server stops: down, with what its check saw, in the log, among the events, and to the hook"
-web_stops rs3
-await 5 "rs3 is down" told backend_down web 10.0.0.13 'refused'
-await 5 "it is logged" logged 'backend web 10\.0\.0\.13: down: .*refused'
-await 5 "the hook is called" hooked '^backend_down|web|10\.0\.0\.13|.*refused'
-await 5 "who follows hears of it" followed ' backend web 10\.0\.0\.13: down: .*refused'
+step "a server is not well: down, with what its check saw, in the log, among the events, and to the hook"
+rm "$run/rs3/www/healthz"
+await 5 "rs3 is down" told backend_down web 10.0.0.13 'HTTP status 404'
+await 5 "it is logged" logged 'backend web 10\.0\.0\.13: down: .*HTTP status 404'
+await 5 "the hook is called" hooked '^backend_down|web|10\.0\.0\.13|.*HTTP status 404'
+await 5 "who follows hears of it" followed ' backend web 10\.0\.0\.13: down: .*HTTP status 404'
 ! followed 'dns' || fail "who follows pool web hears of others"
 
-step "another, and fewer are left than the pool has to have: panic; they come back: it is over"
+step "another stops, and fewer are left than the pool has to have: panic; they come back: it is over"
 web_stops rs2
+await 5 "rs2 is down" told backend_down web 10.0.0.12 refused
 await 5 "panic" told pool_panic web ''
 await 5 "the hook is called" hooked '^pool_panic|web||'
 web_starts rs2
-web_starts rs3
+echo well >"$run/rs3/www/healthz"
 for i in 2 3; do await 5 "rs$i is up" told backend_up web "10.0.0.1$i"; done
 await 5 "the panic is over" told pool_panic_over web ''
 await 5 "all are up" all_up
