@@ -114,8 +114,12 @@ static void finish_success(struct probe *probe, int weight)
 	if (weight >= 0)
 		health_change_weight(probe, weight);
 	health_change(probe, verdict, !first && !returning, why);
-	if (backend->returning)
+	if (backend->returning) {
+		/* It was never judged down: else that it is up is told already. */
+		if (verdict == JUDGE_NOTHING && backend->healthy)
+			event_tell(EVENT_BACKEND_UP, NULL, backend, "back in, its check succeeds");
 		model_set_returned(health->model, backend);
+	}
 	end_suspicion(probe, "its check succeeds");
 }
 

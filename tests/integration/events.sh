@@ -73,6 +73,7 @@ ctl drain 10.0.0.12 --pool web
 await 5 "it drains" told drain_begun web 10.0.0.12
 await 20 "it is drained" told drain_done web 10.0.0.12
 ctl enable 10.0.0.12
+await 5 "it is up again" told backend_up web 10.0.0.12 'back in'
 ctl disable 10.0.0.11 --pool dns
 ctl enable 10.0.0.11 --pool dns
 told enabled web 10.0.0.12 || fail "no event of the enable"
