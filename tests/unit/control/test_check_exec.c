@@ -88,7 +88,7 @@ static void test_surroundings(void)
 	FAILS(run("echo $(id -u) $(id -g) $(id -G); exit 1", 5000), expected);
 	FAILS(run("set -- $(cut -d' ' -f1,5,6 /proc/$$/stat); test $1 = $2 -a $1 = $3 && echo yes; exit 1", 5000),
 		"yes (exit status 1)");
-	FAILS(run("ls /proc/$$/fd | tr '\\n' ' '; exit 1", 5000), "0 1 2  (exit status 1)");
+	FAILS(run("ls /proc/self/fd | tr '\\n' ' '; exit 1", 5000), "0 1 2 3  (exit status 1)"); /* 3: the folder */
 	FAILS(run("cat; echo $(grep -E 'Sig(Blk|Ign)' /proc/$$/status); pwd; exit 1", 5000),
 		"SigBlk: 0000000000000000 SigIgn: 0000000000000000 (exit status 1)");
 	FAILS(run("pwd; exit 1", 5000), "/ (exit status 1)");
