@@ -71,21 +71,14 @@ static bool goes_on(const struct probe *probe, bool in_use)
 	return probe->check_version == probe->backend->pool->check_version && probe->in_use == in_use;
 }
 
-static void look_at(struct health *health, struct pool *pool)
+static void on_pool_changed(void *context, struct pool *pool)
 {
-	bool in_use = health_pool_in_use(health, pool);
+	bool in_use = model_pool_is_used(pool);
 
+	(void)context;
 	for (struct backend *b = pool->backends; b; b = b->next)
 		if (b->health && !goes_on(b->health, in_use))
 			health_probe_set_up(b->health);
-}
-
-/* Its VIPs are also those of the pool that it falls back to. */
-static void on_pool_changed(void *context, struct pool *pool)
-{
-	look_at(context, pool);
-	if (pool->fallback)
-		look_at(context, pool->fallback);
 }
 
 static bool open_parts(struct health *health)

@@ -66,8 +66,6 @@ void health_probe_set_up(struct probe *probe);
 void health_probe_schedule_first(struct probe *probe);
 /* The next check is made at once, and one under way, which was begun too early to tell, is given up. */
 void health_probe_hurry(struct probe *probe);
-/* Whether the pool, or one that falls back to it, has a VIP. */
-bool health_pool_in_use(const struct health *health, struct pool *pool);
 
 /* health_change.c */
 /* What the judge says of a backend, told, and made so now or when the limit allows; first: see judge.h's fresh. */

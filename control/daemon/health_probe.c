@@ -162,22 +162,6 @@ static void on_done(void *context, const struct check_result *result)
 		finish_failure(probe, result);
 }
 
-/* A pool that only others fall back to has no VIP of its own. */
-static struct vip *find_vip(const struct health *health, struct pool *pool)
-{
-	struct vip *vip = model_check_vip(health->model, pool);
-
-	for (struct pool *p = vip ? NULL : model_pools(health->model); p && !vip; p = p->next)
-		if (p->fallback == pool)
-			vip = model_check_vip(health->model, p);
-	return vip;
-}
-
-bool health_pool_in_use(const struct health *health, struct pool *pool)
-{
-	return find_vip(health, pool) != NULL;
-}
-
 static bool needs_port(const struct check *check)
 {
 	return check->type != CHECK_PING && check->type != CHECK_EXEC;
@@ -193,7 +177,7 @@ static bool find_target(struct probe *probe, struct check_target *target, const 
 {
 	const struct check *check = check_of(probe);
 	struct backend *backend = probe->backend;
-	const struct vip *vip = find_vip(probe->health, backend->pool);
+	const struct vip *vip = model_check_vip(probe->health->model, backend->pool);
 
 	*target = (struct check_target){
 		.address = backend->address, .port = check->port, .backend = backend->address, .pool = backend->pool->name
@@ -266,7 +250,7 @@ void health_probe_set_up(struct probe *probe)
 	health_change_forget(probe);
 	set_unmade(probe, false);
 	probe->check_version = backend->pool->check_version;
-	probe->in_use = health_pool_in_use(health, backend->pool);
+	probe->in_use = model_pool_is_used(backend->pool);
 	probe->stopped = backend->removed;
 	probe->returning = backend->returning;
 	judge_begin(&probe->judge, backend->healthy);

@@ -29,7 +29,8 @@ enum backend_state model_backend_state(const struct backend *backend)
 
 uint16_t model_backend_weight(const struct backend *b)
 {
-	return b->check_weight >= 0 ? (uint16_t)b->check_weight : b->weight;
+	/* 0 is the operator's word that it gets nothing new, whatever a check says. */
+	return b->check_weight >= 0 && b->weight ? (uint16_t)b->check_weight : b->weight;
 }
 
 bool model_backend_is_usable(const struct backend *b)
