@@ -12,7 +12,7 @@
 #include "passive_judge.h"
 
 #define INTERVAL_US 25000
-#define INTERVAL_MAX_US 1000000
+#define INTERVAL_MAX_US 4000000
 #define COST_SHARE 100 /* of a core it takes one in so many parts at most */
 #define HOLD_OFF_MS 1000
 #define HOLD_OFF_MAX_MS 60000
