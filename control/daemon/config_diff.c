@@ -44,9 +44,8 @@ static int add_difference(json_t *changes, const struct setting *setting, const 
 	char *was = value_text(setting, before), *is = value_text(setting, after);
 	int err = !was || !is ? -1 : 0;
 
-	/* A key is nobody's to read in a log. */
 	if (!err && strcmp(was, is))
-		err = json_array_append_new(changes, setting->type == SETTING_KEY ?
+		err = json_array_append_new(changes, setting->secret ?
 			json_sprintf("%s: changed%s", setting->path, remark(setting)) :
 			json_sprintf("%s: %s, was %s%s", setting->path, is, was, remark(setting)));
 	free(was);

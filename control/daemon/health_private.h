@@ -46,6 +46,7 @@ struct health {
 	uint32_t n_probes;
 	struct judge_limit limit;
 	struct probe_queue held; /* whose opinion is to become a change when the limit allows: first come, first served */
+	bool told_unmade;	 /* that checks can't be made; not yet that they can again */
 	struct event *release;	 /* of those held */
 	uint64_t told_held_us;	 /* when that was said last; 0: never */
 	struct health_stats stats;

@@ -67,14 +67,22 @@ void health_probe_hurry(struct probe *probe)
 
 static void set_unmade(struct probe *probe, bool unmade)
 {
-	struct health_stats *stats = &probe->health->stats;
-
 	if (unmade == probe->unmade)
 		return;
 	probe->unmade = unmade;
-	stats->n_unmade += unmade ? 1 : -1;
-	if (stats->n_unmade == 0)
-		event_tell(EVENT_BACKEND_CHECKED_AGAIN, NULL, NULL, "every backend that is to be checked can be");
+	probe->health->stats.n_unmade += unmade ? 1 : -1;
+}
+
+/* A check was made. */
+static void set_made(struct probe *probe)
+{
+	struct health *health = probe->health;
+
+	set_unmade(probe, false);
+	if (!health->told_unmade || health->stats.n_unmade)
+		return;
+	health->told_unmade = false;
+	event_tell(EVENT_BACKEND_CHECKED_AGAIN, NULL, NULL, "every backend that is to be checked can be");
 }
 
 static void end_suspicion(struct probe *probe, const char *why)
@@ -89,8 +97,10 @@ static void end_suspicion(struct probe *probe, const char *why)
 static void finish_unmade(struct probe *probe, const char *why)
 {
 	probe->health->stats.unmade++;
-	if (probe->health->stats.n_unmade == 0)
+	if (probe->health->stats.n_unmade == 0) {
 		event_tell(EVENT_BACKEND_UNCHECKED, NULL, probe->backend, "%s", why);
+		probe->health->told_unmade = true;
+	}
 	set_unmade(probe, true);
 	judge_unmade(&probe->judge);
 	snprintf(probe->error, sizeof(probe->error), "not checked: %s", why);
@@ -106,7 +116,7 @@ static void finish_success(struct probe *probe, int weight)
 	enum judge_verdict verdict = judge_succeeded(&probe->judge, check_of(probe));
 	char why[40] = "";
 
-	set_unmade(probe, false);
+	set_made(probe);
 	probe->error[0] = '\0';
 	schedule_next(probe);
 	if (probe->judge.successes > 1)
@@ -134,7 +144,7 @@ static void finish_failure(struct probe *probe, const struct check_result *resul
 	if (result->silent && probe->judge.failures == 0)
 		neighbour_doubt(probe->health->neighbours, probe->backend);
 	verdict = judge_failed(&probe->judge, check_of(probe));
-	set_unmade(probe, false);
+	set_made(probe);
 	snprintf(probe->error, sizeof(probe->error), "%s", result->why);
 	schedule_next(probe);
 	if (suspected && probe->judge.failures < check_of(probe)->fall)

@@ -321,10 +321,15 @@ static void say_check(struct apply *a, const struct pool *pool, const struct con
 			was.check.given ? "" : " (by default)");
 		return;
 	}
-	for (const struct setting *s = settings; s->path; s++)
-		if (settings_is_in(s, "pools.check") && !settings_equal(s, &was, to))
+	for (const struct setting *s = settings; s->path; s++) {
+		if (!settings_is_in(s, "pools.check") || settings_equal(s, &was, to))
+			continue;
+		if (s->secret)
+			say(a, "pool %s check.%s changed", to->name, settings_word(s));
+		else
 			say(a, "pool %s check.%s %s, was %s", to->name, settings_word(s), value_text(s, to, after),
 				value_text(s, &was, before));
+	}
 }
 
 static void change_pool(struct apply *a, struct pool *pool, const struct config_pool *to)

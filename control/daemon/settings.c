@@ -80,7 +80,7 @@ const struct setting settings[] = {
 	{ "flow_table.hash_key", SETTING_KEY, NULL,
 		"must be the same on all load balancers of a fleet; not given: one is made and kept in "
 		"control.state",
-		IN(config, hash_key), GIVEN(config, hash_key_given) },
+		.secret = true, IN(config, hash_key), GIVEN(config, hash_key_given) },
 	{ "flow_table.timeouts", SETTING_GROUP, NULL, "after which idle time a flow is forgotten" },
 	{ "flow_table.timeouts.syn", .standard = "60s", .help = "TCP, half-open", TIMEOUT(FLOW_SYN) },
 	{ "flow_table.timeouts.established", .standard = "900s", .help = "TCP, past its handshake",
@@ -172,7 +172,7 @@ const struct setting settings[] = {
 	{ "pools.check.path", SETTING_TEXT, "/", "what is asked for, beginning with \"/\"", .min = 1, .max = 1023,
 		.checks = OF_WEB, .check = check_path_fault, IN(config_pool, check.path) },
 	{ "pools.check.headers", SETTING_STRINGS, NULL, "more of them, each \"Name: value\"", .max = 32,
-		.checks = OF_WEB, .check = check_header_fault, IN(config_pool, check.headers) },
+		.checks = OF_WEB, .secret = true, .check = check_header_fault, IN(config_pool, check.headers) },
 	{ "pools.check.expect", SETTING_TEXT, "200-299",
 		"the statuses that are a success: numbers and ranges within 100 to 599, with commas between",
 		.min = 1, .max = 255, .checks = OF_WEB, .check = check_expect_fault,

@@ -48,6 +48,7 @@ struct setting {
 	/* Texts, and each of strings: what else has to be right. 0; or -EINVAL and what is wrong, without the place. */
 	int (*check)(const char *text, struct error *error);
 	uint32_t checks;	    /* in pools.check: the types it belongs to, 1 << enum check_type; 0: all */
+	bool secret; /* perhaps: not to be seen in a log */
 	bool required;
 	bool seconds;
 	bool has_given;

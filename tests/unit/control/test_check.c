@@ -357,6 +357,10 @@ static void changes_are_said(void)
 			true },
 		{ "check: { type = \"http\"; path = \"/x\"; interval = \"2s\"; };",
 			"pool web check.interval 2s, was 1s\npool web check.path /x, was /\n", true },
+		/* Perhaps a password. */
+		{ "check: { type = \"http\"; path = \"/x\"; interval = \"2s\"; headers = [ \"A: b\" ]; };",
+			"pool web check.headers changed\n", true },
+		{ "check: { type = \"http\"; path = \"/x\"; interval = \"2s\"; };", "pool web check.headers changed\n", true },
 		{ "check: { type = \"http\"; path = \"/x\"; interval = \"2s\"; }; panic = 30;", "pool web panic 30, was 0\n", false },
 		{ "check: { type = \"http\"; path = \"/x\"; interval = \"2s\"; }; fallback = \"spare\"; passive = false; slow_start = \"30s\";",
 			"pool web panic 0, was 30\npool web fallback spare, was none\npool web slow_start 30s, was 0s\n"
