@@ -183,13 +183,13 @@ static void take_all_rates(struct counters *c)
 }
 
 /*
- * Flows by VIP are not in the segment. Where every VIP has its pool to itself they are those of the pool's
- * backends; else the flow table has to be looked through, some of it at a time.
+ * Flows by VIP are not in the segment. Where every VIP has its pool to itself, and no other to fall back to, they
+ * are those of the pool's backends; else the flow table has to be looked through, some of it at a time.
  */
 static bool pools_are_shared(struct counters *c)
 {
 	for (struct pool *p = model_pools(c->model); p; p = p->next)
-		if (p->n_vips > 1)
+		if (p->n_vips > 1 || p->fallback)
 			return true;
 	return false;
 }

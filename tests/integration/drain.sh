@@ -57,7 +57,6 @@ edit_conf 's|^flow_table: .*|flow_table: { capacity = 1000000; timeouts: { fin =
 is_xdp || lab start dataplane
 start_shuntd
 await 15 "every backend is up" all_up
-count_from_here
 
 drain_of() { # ADDR FILTER
 	json show backends --pool web --backend "$1" ".pools[0].backends[0].drain | $2"
