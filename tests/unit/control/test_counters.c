@@ -36,7 +36,8 @@ static bool fake_worker(const struct forwarder *forwarder, uint32_t index, struc
 		return false;
 	*worker = (struct forwarder_worker){ .core = index, .received = &fake->workers[index].received,
 		.counter = fake->workers[index].counter, .vip = fake->workers[index].vip,
-		.backend = fake->workers[index].backend, .n_ids = STATS_IDS };
+		.backend = fake->workers[index].backend, .handshakes = fake->workers[index].handshakes,
+		.n_ids = STATS_IDS };
 	return true;
 }
 
@@ -230,6 +231,46 @@ static void workers_are_added_up(void)
 }
 
 /* The new dataplane begins at zero; what it counted before shuntd found it is not lost. */
+static void count_handshakes(uint16_t id, unsigned int worker, uint64_t asked, uint64_t completed, uint64_t repeated)
+{
+	struct stats_handshakes *h = &fakes[FORWARDER_DATAPLANE].workers[worker].handshakes[id];
+
+	h->asked += asked;
+	h->completed += completed;
+	h->repeated += repeated;
+}
+
+/* Handshakes are totals as packets are: over workers, segments and restarts. */
+static void handshakes_are_totals(void)
+{
+	const struct traffic *t;
+	uint16_t id;
+
+	begin();
+	connect_dataplane(100);
+	id = backend_id("10.0.0.11");
+	count_handshakes(id, 0, 10, 8, 1);
+	count_handshakes(id, 1, 5, 5, 0);
+	counters_refresh(counters);
+	t = backend_traffic("10.0.0.11");
+	CU_ASSERT(t->syns == 15 && t->handshakes == 13 && t->syn_repeats == 1);
+	disconnect_dataplane();
+	connect_dataplane(200);
+	count_handshakes(id, 1, 1, 1, 1);
+	counters_refresh(counters);
+	CU_ASSERT(t->syns == 16 && t->handshakes == 14 && t->syn_repeats == 2);
+	/* shuntd is killed, and its state file has lost them; the segment goes on. */
+	stop_shuntd();
+	start_shuntd(0);
+	come_up(FORWARDER_DATAPLANE);
+	counters_refresh(counters);
+	t = backend_traffic("10.0.0.11");
+	CU_ASSERT(t->syns == 16 && t->handshakes == 14 && t->syn_repeats == 2);
+	t = backend_traffic("10.0.0.12");
+	CU_ASSERT(t->syns == 0 && t->handshakes == 0 && t->syn_repeats == 0);
+	end();
+}
+
 static void totals_outlive_the_dataplane(void)
 {
 	begin();
@@ -505,6 +546,7 @@ int main(void)
 {
 	static const struct unit_test tests[] = {
 		{ "workers are added up", workers_are_added_up },
+		{ "handshakes are totals", handshakes_are_totals },
 		{ "totals outlive the dataplane", totals_outlive_the_dataplane },
 		{ "the same segment goes on", the_same_segment_goes_on },
 		{ "totals outlive shuntd", totals_outlive_shuntd },

@@ -142,7 +142,7 @@ static void commands_survive_a_restart(void)
 	b = control_backend(d.model, "web", "10.0.0.11");
 	model_set_mac(d.model, b, &mac);
 	model_set_healthy(d.model, b, true);
-	b->traffic = (struct traffic){ 1, 1ULL << 40, 3 };
+	b->traffic = (struct traffic){ 1, 1ULL << 40, 3, 7, 6, 5 };
 	CU_ASSERT_EQUAL(model_backend_add(d.model, "web", unit_addr("10.0.0.14"), 1, NULL, &error), 0);
 	gone = control_backend(d.model, "web", "10.0.0.14")->id;
 	CU_ASSERT_EQUAL(model_backend_del(d.model, "web", unit_addr("10.0.0.14"), &error), 0);
@@ -164,6 +164,7 @@ static void commands_survive_a_restart(void)
 	CU_ASSERT_TRUE(b->mac_known && !memcmp(&b->mac, &mac, sizeof(mac)));
 	CU_ASSERT_TRUE(b->healthy);
 	CU_ASSERT_EQUAL(b->traffic.bytes, 1ULL << 40);
+	CU_ASSERT(b->traffic.syns == 7 && b->traffic.handshakes == 6 && b->traffic.syn_repeats == 5);
 	CU_ASSERT_TRUE(control_backend(d.model, "web", "10.0.0.12")->disabled);
 	CU_ASSERT_FALSE(control_backend(d.model, "web", "10.0.0.12")->healthy);
 	CU_ASSERT_TRUE(control_backend(d.model, "web", "10.0.0.13")->draining);
