@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "explain.h"
@@ -108,6 +109,16 @@ static const char *backend_text(const struct backend *backend, char *text)
 	return backend ? address_print(backend->address, text) : "one that is no more";
 }
 
+/* What is not usual about the pool that a new flow goes to. */
+static void put_pool(const struct pool *pool, char *text, size_t size)
+{
+	if (pool->in_fallback)
+		snprintf(text, size, "Pool %s has nobody for new flows: its fallback, %s, serves. ", pool->name,
+			pool->fallback->name);
+	else if (pool->panicking)
+		snprintf(text, size, "Too few of the pool's backends are healthy: all are used. ");
+}
+
 /* The account in words, for people: what decided, and what it would take to be otherwise. */
 static void put_text(struct rpc_call *call, const struct explanation *e)
 {
@@ -115,12 +126,15 @@ static void put_text(struct rpc_call *call, const struct explanation *e)
 	const struct backend *entry = model_backend_by_id(model, e->entry);
 	const struct backend *backend = model_backend_by_id(model, e->backend);
 	const struct backend *other = model_backend_by_id(model, e->other);
+	const struct vip *vip = model_vip_by_id(model, e->vip);
 	char a[ADDRESS_TEXT], b[ADDRESS_TEXT];
-	char text[512] = "", before[160] = "";
+	char text[640] = "", before[384] = "";
 
 	if (e->entry != SNAPSHOT_NONE && e->reason != EXPLAIN_FLOW)
 		snprintf(before, sizeof(before), "Its entry in the flow table names %s, which can't be used: the flow "
 						 "gets another. ", backend_text(entry, a));
+	if (vip && e->reason == EXPLAIN_HASH)
+		put_pool(vip->pool, before + strlen(before), sizeof(before) - strlen(before));
 	switch (e->reason) {
 	case EXPLAIN_NO_VIP:
 		snprintf(text, sizeof(text), "No VIP has this address, protocol and port: the packet is not ours to forward.");
@@ -136,7 +150,7 @@ static void put_text(struct rpc_call *call, const struct explanation *e)
 		break;
 	case EXPLAIN_NO_BACKEND:
 		snprintf(text, sizeof(text), "%sNo backend of the pool takes new flows: all are down, draining, disabled, of "
-					     "weight 0 or without a known MAC.", before);
+					     "weight 0, waiting for their check or without a known MAC.", before);
 		break;
 	case EXPLAIN_HASH:
 		if (e->scheduler == SCHEDULER_ROUND_ROBIN)

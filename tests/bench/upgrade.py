@@ -87,7 +87,7 @@ spawn "{self.run}/pid/$host-nginx" "{self.run}/log/$host-nginx.log" ip netns exe
 
 
 def run(root, build, quick, add, say):
-    turns, download_s = (1, 10) if quick else (2, DOWNLOAD_S)
+    turns, download_s = 1, 10 if quick else DOWNLOAD_S
     for path in ("dpdk", "xdp"):
         results, took = [], []
         with Lab(root, build, path) as lab:
