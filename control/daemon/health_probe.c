@@ -162,6 +162,8 @@ static void on_done(void *context, const struct check_result *result)
 
 	probe->run = NULL;
 	probe->health->stats.under_way--;
+	if (result->outcome == CHECK_UNMADE)
+		route_doubt(probe->health->routes, probe->backend);
 	if (result->outcome == CHECK_SUCCEEDED)
 		finish_success(probe, result->weight);
 	else if (result->outcome == CHECK_UNMADE)

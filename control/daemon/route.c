@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Rules and routes for checks by way of the VIP. What is in place is never remembered but asked of the
- * kernel before each check, because an interface that goes down, or a network manager that tidies up,
- * takes routes and rules away without asking us.
+ * Rules and routes for checks by way of the VIP. What is in place is not remembered but asked of the kernel before
+ * a check, because an interface that goes down, or a network manager that tidies up, takes routes and rules away
+ * without asking us. Where there are more than 200 checks a second, the question is put before some of them.
  */
 #include "route.h"
 
@@ -10,11 +10,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "address.h"
 #include "log.h"
 #include "route_private.h"
 #include "way.h"
+
+/* Questions whether all is in place: so many in so long. */
+#define ASKS 20
+#define ASK_MS 100
 
 uint32_t route_mark(const struct backend *backend)
 {
@@ -39,6 +44,9 @@ static int change_route(struct routes *routes, uint16_t type, uint16_t flags, st
 	head->rtm_type = type == RTM_NEWROUTE ? RTN_UNICAST : RTN_UNSPEC;
 	head->rtm_flags = type == RTM_NEWROUTE ? RTNH_F_ONLINK : 0;
 	mnl_attr_put_u32(message, RTA_TABLE, ROUTE_TABLE + id);
+	/* The kernel has a hash of what routes lead to, which knows the metric and not the gateway. */
+	if (type == RTM_NEWROUTE)
+		mnl_attr_put_u32(message, RTA_PRIORITY, id + 1);
 	if (oif) {
 		netlink_put_addr(message, RTA_GATEWAY, gateway);
 		mnl_attr_put_u32(message, RTA_OIF, oif);
@@ -88,14 +96,60 @@ static bool leads_to(const struct way *way, struct addr gateway, unsigned int oi
 	return way->has_gateway && addr_equal(way->gateway, gateway) && way->oif == oif;
 }
 
+/*
+ * Whether the kernel is to be asked once more, though nothing says that something is missing: always, unless there
+ * are so many checks that the questions would cost more than they tell. Who takes away what all share is found out
+ * by others' questions, and whose own table is empty is refused at once (route_doubt).
+ */
+static bool may_ask(struct routes *routes)
+{
+	struct timespec now;
+	uint64_t now_ms;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	if (now_ms - routes->asking_ms >= ASK_MS) {
+		routes->asking_ms = now_ms;
+		routes->asked = 0;
+	}
+	return routes->asked++ < ASKS;
+}
+
+/* Ask: 0 if its packets go to the backend; -ENOENT if they go elsewhere. */
+static int ask(struct routes *routes, const struct backend *backend, struct addr destination, unsigned int oif,
+	struct way *way)
+{
+	struct way_out *way_out = &routes->way_out[backend->id];
+	int error = way_ask(routes->netlink, destination, route_mark(backend), way);
+
+	if (error)
+		return error;
+	if (!leads_to(way, way_out->gateway, oif))
+		return -ENOENT;
+	way_out->oif = oif;
+	way_out->era = routes->era;
+	return 0;
+}
+
+static const char *fault(
+	struct routes *routes, const struct interface *interface, int error, const struct way *way)
+{
+	if (error == -ENOENT && way->type == RTN_LOCAL)
+		return "the VIP is an address of this host";
+	if (error == -ENOENT && way->oif)
+		return "another routing rule takes packets with the check's mark";
+	snprintf(routes->why, sizeof(routes->why), "no route to the backend on %s: %s", interface_name(interface),
+		strerror(-error));
+	return routes->why;
+}
+
 bool route_ready(struct routes *routes, const struct backend *backend, struct addr destination, const char **why)
 {
 	const struct interface *interface = ports_interface(routes->ports, backend->port);
 	struct way_out *way_out = &routes->way_out[backend->id];
 	unsigned int oif = interface_index(interface);
-	struct addr gateway = way_out->gateway;
-	int error = -ENOENT;
-	struct way way;
+	struct way way = { .oif = 0 };
+	int error;
 
 	*why = "";
 	way_out->port = backend->port;
@@ -103,24 +157,24 @@ bool route_ready(struct routes *routes, const struct backend *backend, struct ad
 		*why = "the kernel interface is not there or not up";
 		return false;
 	}
-	if (way_out->installed)
-		error = way_ask(routes->netlink, destination, route_mark(backend), &way);
-	if (!error && leads_to(&way, gateway, oif))
-		return true;
+	if (way_out->installed) {
+		if (way_out->oif == oif && way_out->era == routes->era && !may_ask(routes))
+			return true;
+		if (ask(routes, backend, destination, oif, &way) == 0)
+			return true;
+		routes->era++;
+	}
 	error = install(routes, backend->id);
 	if (!error)
-		error = way_ask(routes->netlink, destination, route_mark(backend), &way);
-	if (!error && leads_to(&way, gateway, oif))
-		return true;
-	if (!error && way.type == RTN_LOCAL) {
-		*why = "the VIP is an address of this host";
-		return false;
-	}
+		error = ask(routes, backend, destination, oif, &way);
 	if (error)
-		snprintf(routes->why, sizeof(routes->why), "no route to the backend on %s: %s",
-			interface_name(interface), strerror(-error));
-	*why = error ? routes->why : "another routing rule takes packets with the check's mark";
-	return false;
+		*why = fault(routes, interface, error, &way);
+	return error == 0;
+}
+
+void route_doubt(struct routes *routes, const struct backend *backend)
+{
+	routes->way_out[backend->id].oif = 0;
 }
 
 static void free_routes(struct routes *routes)

@@ -41,11 +41,13 @@ void route_want(struct routes *routes, const struct backend *backend);
 void route_drop(struct routes *routes, const struct backend *backend);
 
 /*
- * Ask the kernel where a packet for destination with route_mark() of the backend would go. True if that is the
- * backend. Else what is missing is put (back) in place and the kernel asked again; false with a text in *why
- * (static, or valid until the next call) if that did not help either.
+ * Ask the kernel where a packet for destination with route_mark() of the backend would go (not each time, if there
+ * are very many). True if that is the backend. Else what is missing is put (back) in place and the kernel asked
+ * again; false with a text in *why (static, or valid until the next call) if that did not help either.
  */
 bool route_ready(struct routes *routes, const struct backend *backend, struct addr destination, const char **why);
+/* A check that route_ready() was true for could not be made: the kernel is asked before the next. */
+void route_doubt(struct routes *routes, const struct backend *backend);
 uint32_t route_mark(const struct backend *backend);
 
 /* Add lines on what would keep checks from working (rp_filter, a VIP that is local here, no address). */

@@ -11,6 +11,8 @@ struct way_out {
 	struct addr gateway; /* all zero: not wanted */
 	uint32_t port;	     /* that it is behind */
 	bool installed;
+	unsigned int oif; /* these two as they were when the kernel was asked last */
+	uint32_t era;
 };
 
 struct routes {
@@ -18,6 +20,9 @@ struct routes {
 	const struct ports *ports;
 	struct model *model;
 	struct route_rules *rules_v4, *rules_v6;
+	uint32_t era;	    /* rises when something was missing that had been there */
+	uint64_t asking_ms; /* when the count began */
+	uint32_t asked;	    /* questions since */
 	char why[160];
 	struct way_out way_out[SNAPSHOT_MAX_IDS + 1]; /* by backend id */
 };
