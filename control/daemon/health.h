@@ -56,7 +56,7 @@ struct health_stats {
 	uint32_t n_unmade;	  /* backends whose last check was none */
 	uint32_t n_held;	  /* changes that wait now */
 	uint32_t under_way;	  /* checks */
-	struct lateness lateness; /* from when a check was due until it was begun */
+	struct lateness lateness; /* from when a check was due until it was begun; without the first of each */
 };
 
 /* Valid until the health is closed. */

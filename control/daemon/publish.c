@@ -2,8 +2,8 @@
 /*
  * The publisher. Changes are counted; a snapshot covers those made before it was built. One snapshot is on
  * its way at a time: what changes meanwhile goes with the next, so that a storm of changes costs no more
- * snapshots than the forwarders take in, and takes no more than a fifth of shuntd's time. It goes from one to the
- * next, so that what the first refuses the others do not get either.
+ * snapshots than the forwarders take in, and takes no more than a quarter of shuntd's time. It goes from one to
+ * the next, so that what the first refuses the others do not get either.
  */
 #include "publish.h"
 
@@ -17,7 +17,8 @@
 #include "snapshot_build.h"
 
 #define REFUSED_RETRY_S 10
-#define REST 4 /* times what a snapshot took, before the next for which nobody waits */
+#define SHARE 4	      /* one of so many parts of the time is for snapshots that nobody waits for, */
+#define DEBT_US 50000 /* beyond so much */
 
 struct publish_waiter {
 	LIST_ENTRY(publish_waiter) link;
@@ -43,8 +44,9 @@ struct publisher {
 	uint32_t timeout_s[FLOW_STATE_COUNT];
 
 	struct event *flush; /* run at the end of this turn of the loop */
-	struct event *later; /* or when there has been a pause */
-	uint64_t rested_us;  /* when the pause after the last snapshot ends; CLOCK_MONOTONIC */
+	struct event *later; /* or when it is affordable again */
+	uint64_t debt_us;    /* CPU time that snapshots took, less a share of the time since */
+	uint64_t paid_us;    /* up to when that was taken off; CLOCK_MONOTONIC */
 	struct event *watch; /* every second */
 	struct event *retry; /* of a snapshot that was refused */
 	struct waiters waiters;
@@ -252,25 +254,31 @@ static uint64_t next_version(const struct publisher *p)
 	return version + 1;
 }
 
-static uint64_t now_us(void)
+static uint64_t clock_us(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
 /*
  * Thousands of backends that come up one after the other would have a snapshot each, and nothing else would be
- * done meanwhile. What nobody waits for so waits itself: until four times what the last snapshot took.
+ * done meanwhile: in the long run a snapshot that nobody waits for waits itself, until those before it have taken
+ * no more than a quarter of the time. Single changes never do.
  */
-static bool has_rested(struct publisher *p)
+static bool is_affordable(struct publisher *p)
 {
-	uint64_t now = now_us(), left = p->rested_us > now ? p->rested_us - now : 0;
-	struct timeval wait = { .tv_sec = (time_t)(left / 1000000), .tv_usec = (suseconds_t)(left % 1000000) };
+	uint64_t now = clock_us(CLOCK_MONOTONIC), paid = (now - p->paid_us) / SHARE, wait_us;
+	struct timeval wait;
 
-	if (!left || !LIST_EMPTY(&p->waiters))
+	p->debt_us = p->debt_us > paid ? p->debt_us - paid : 0;
+	p->paid_us = now;
+	if (p->debt_us <= DEBT_US || !LIST_EMPTY(&p->waiters))
 		return true;
+	wait_us = (p->debt_us - DEBT_US) * SHARE + 1;
+	wait = (struct timeval){ .tv_sec = (time_t)(wait_us / 1000000),
+		.tv_usec = (suseconds_t)(wait_us % 1000000) };
 	event_add(p->later, &wait);
 	return false;
 }
@@ -283,15 +291,15 @@ static void on_later(evutil_socket_t fd, short what, void *context)
 static void on_flush(evutil_socket_t fd, short what, void *context)
 {
 	struct publisher *p = context;
-	bool sending = is_up(p) && !p->sent_version && p->change_sent != p->change && has_rested(p);
-	uint64_t began = now_us();
+	bool sending = is_up(p) && !p->sent_version && p->change_sent != p->change && is_affordable(p);
+	uint64_t began = clock_us(CLOCK_THREAD_CPUTIME_ID);
 
 	if (sending)
 		state_set_snapshot_version(p->state, next_version(p));
 	save(p);
 	if (sending) {
 		send_snapshot(p);
-		p->rested_us = now_us() + REST * (now_us() - began);
+		p->debt_us += clock_us(CLOCK_THREAD_CPUTIME_ID) - began;
 	}
 	if (is_up(p))
 		answer_active(p);

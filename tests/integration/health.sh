@@ -3,9 +3,11 @@
 #
 # A server that does not work leaves its pools and comes back when it does: one that lost the VIP on its loopback
 # (seen by the check that takes the client's path and not by the other), one whose web server stopped, one that
-# is gone from the network.
+# is gone from the network. And what is no reason to take one out: a check that could not be made, a clock that was
+# set back. What was enabled comes back through its check. Checks are in no flow table and no VIP's counters.
 #
-#   client ── router ── lan ──┬── lb    web, web6: checked via the VIP; dns, dns6: via the server's own address
+#   client ── router ── lan ──┬── lb    web, web6: checked via the VIP; dns, dns6: via the server's own address;
+#                             │         spare: web falls back to it and it is checked via web's VIP
 #                             └── rs1, rs2, rs3
 #
 # Paths: dpdk xdp
@@ -13,9 +15,77 @@
 
 lab up
 # Fast, so that the test is: 200 ms from check to check, three failures are 0.6 s.
-edit_conf 's/interval = "1s"; timeout = "500ms"/interval = "200ms"; timeout = "150ms"/'
-lab start
+edit_conf 's/interval = "1s"; timeout = "500ms"/interval = "200ms"; timeout = "150ms"/' \
+	's/name = "web";/name = "web"; fallback = "spare";/' \
+	'/^pools =/{n; s/.*/( { name = "spare"; check: { type = "tcp"; via = "vip"; interval = "200ms"; timeout = "150ms"; }; backends = ( { address = "10.0.0.13"; } ); },/}'
+# The wall clock of the daemons is the test's to set.
+${CC:-cc} -shared -fPIC -o "$scratch/clock.so" "$here/_clock.c"
+head -c 8 /dev/zero >"$scratch/shift"
+set_clock() { python3 -c 'import struct, sys; open(sys.argv[1], "r+b").write(struct.pack("q", int(sys.argv[2])))' "$scratch/shift" "$1"; }
+ASAN_OPTIONS=verify_asan_link_order=0 CLOCK_SHIFT=$scratch/shift LD_PRELOAD=$scratch/clock.so lab start
 await 10 "every backend is up" all_up
+
+checks() { json status ".checks.$1"; }
+made() { (($(checks made) >= $1)); }
+checks_more() { await 10 "$1 more checks are made" made $(($(checks made) + $1)); } # N: so many from now on
+# What checks have changed so far, as the number of the last event that says so.
+last_change() { json events --limit 1000 'select(.kind | test("^backend_(up|down)$")) | .sequence' | tail -n 1; }
+
+step "checks are in no flow table and no VIP's counters"
+checks_more 60
+is "flows" "$(json flows .matched)" 0
+is "packets of VIPs" "$(json show --stats '[.vips[] | .packets, .new_flows] | add')" 0
+is "packets of backends" "$(json show --stats '[.pools[].backends[] | .packets, .new_flows] | add')" 0
+
+step "the clock is set back an hour, and forth a day: no check comes earlier or later, and nothing changes"
+changed=$(last_change)
+for shift in -3600 86400 0; do
+	set_clock "$shift"
+	before=$(checks made) since=${EPOCHREALTIME/./}
+	sleep 0.7 # as long as a check that waits for the clock would be noticed by
+	made=$(($(checks made) - before)) took=$((${EPOCHREALTIME/./} - since))
+	# Thirteen backends, each every 200 ms.
+	want=$((13 * took / 200000))
+	((made > want / 2 && made < want * 3 / 2 + 5)) || fail "with the clock at $shift s: $made checks in $took us, not about $want"
+done
+is "the last change" "$(last_change)" "$changed"
+
+step "no descriptor is left for checks: that is no verdict, and it is said once"
+shuntd=$(pid_of shuntd) descriptors=$(prlimit --pid "$(pid_of shuntd)" --nofile --noheadings --raw --output SOFT)
+prlimit --pid "$shuntd" --nofile=3:
+unchecked_said() { grep -c "not checked: " "$run/log/shuntd.log"; }
+await 5 "it is said" unchecked_said
+sleep 0.5 # two checks of each: no shuntctl gets in meanwhile
+prlimit --pid "$shuntd" --nofile="$descriptors":
+all_checked() { [[ $(checks backends_unchecked) == 0 ]]; }
+await 5 "all are checked again" all_checked
+is "lines that say so" "$(unchecked_said)" 1
+(($(checks unmade) > 13)) || fail "only $(checks unmade) checks were not made"
+all_up || fail "a backend is not up"
+is "the last change" "$(last_change)" "$changed"
+
+step "a rule of the kernel's that is taken away is put back before the next check"
+ip -n "${prefix}lb" rule del pref 5300
+is_there() { [[ -n $(ip -n "${prefix}lb" rule list pref 5300) ]]; }
+await 5 "it is there again" is_there
+ip -n "${prefix}lb" route flush table all proto 83
+checks_more 40
+all_up || fail "a backend is not up"
+is "the last change" "$(last_change)" "$changed"
+
+step "what was disabled while its server stopped comes back through its check, at its first success"
+ctl disable 10.0.0.13
+spawned_end "$run/pid/rs3-nginx"
+unhealthy() { [[ $(json show '.pools[] | select(.name == "web") | .backends[2].healthy') == false ]]; }
+await 5 "its check fails" unhealthy
+ctl enable 10.0.0.13
+checks_more 20
+is "rs3 while its server is not there" "$(backend_state web 10.0.0.13)" down
+is "HTTP over IPv4" "$(http 20 "$vip4" | names)" "rs1 rs2"
+spawn "$run/pid/rs3-nginx" "$run/log/rs3-nginx.log" \
+	ip netns exec "${prefix}rs3" nginx -c "$run/rs3/nginx.conf" -p "$run/rs3" -e stderr
+await 5 "all are up" all_up
+is "HTTP over IPv4" "$(http 40 "$vip4" | names)" "rs1 rs2 rs3"
 
 step "rs2 loses the VIPs on its loopback: down by the check via the VIP, and why is shown"
 lab exec rs2 "$repo/scripts/realserver" down
@@ -35,7 +105,7 @@ is "HTTP over IPv4" "$(http 40 "$vip4" | names)" "rs1 rs2 rs3"
 
 step "the web server of rs3 stops: down by every check"
 spawned_end "$run/pid/rs3-nginx"
-for pool in web dns; do await 5 "rs3 is down in $pool" state_is "$pool" 10.0.0.13 down; done
+for pool in web dns spare; do await 5 "rs3 is down in $pool" state_is "$pool" 10.0.0.13 down; done
 for pool in web6 dns6; do await 5 "rs3 is down in $pool" state_is "$pool" 2001:db8:a::13 down; done
 is "HTTP over IPv4" "$(http 40 "$vip4" | names)" "rs1 rs2"
 is "UDP over IPv6" "$(udp 40 "$vip6" | names)" "rs1 rs2"
