@@ -166,7 +166,7 @@ struct hook *hook_open(struct event_base *base, const char *command, uint32_t li
 		return NULL;
 	}
 	hook->limit_ms = limit_ms;
-	hook->done = events_last();
+	hook->done = events_first() - 1;
 	hook->listener = (struct events_listener){ .context = hook, .told = on_told };
 	hook_set(hook, command);
 	events_listen(&hook->listener);

@@ -17,8 +17,8 @@ struct hook;
 #define HOOK_QUEUE 256	    /* events that may wait for it */
 
 /*
- * Run the command (NULL: none) for the events from now on, each time for limit_ms at most; after events_open().
- * NULL: no memory.
+ * Run the command (NULL: none) for the events that are kept and those to come, each time for limit_ms at most;
+ * after events_open(). NULL: no memory.
  */
 struct hook *hook_open(struct event_base *base, const char *command, uint32_t limit_ms);
 /* Another command, or none, from the next run on. */

@@ -316,15 +316,19 @@ static int open_all(struct program *program, struct error *error)
 {
 	struct daemon *daemon = &program->daemon;
 	const struct config *config;
-	int result = open_model(daemon, error);
+	int result;
 
+	/* Events first: the running set may have something to tell already. */
+	daemon->base = new_base();
+	if (!daemon->base || events_open(daemon->base) < 0)
+		return error_set(error, ENOMEM, "no memory");
+	result = open_model(daemon, error);
 	if (result)
 		return result;
 	config = daemon->config;
 	/* Signals end the process as they do by default while it waits for shunt-dataplane. */
 	path_choose(config, PATH_WAIT_MS, &daemon->path);
-	daemon->base = new_base();
-	if (!daemon->base || add_signals(program) < 0 || events_open(daemon->base) < 0)
+	if (add_signals(program) < 0)
 		return error_set(error, ENOMEM, "no memory");
 	/* First what may be another's: the world is not to be touched by one that then can't start. */
 	result = rpc_open(daemon, config->control_socket, config->control_group, &program->rpc, error);
