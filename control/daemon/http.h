@@ -21,7 +21,8 @@ void http_put_metrics(const struct daemon *daemon, struct evbuffer *out);
 /* Of these a metric's head, and one that has a single value; name without "shunt_". */
 void http_put_head(struct evbuffer *out, const char *name, const char *type, const char *help);
 void http_put_plain(struct evbuffer *out, const char *name, const char *type, const char *help, double value);
-/* http_health.c: health, drains and events in the same format. */
+/* http_backends.c: what there is of each backend, in the same format; http_health.c: pools, checks and events. */
+void http_put_backends(const struct daemon *daemon, struct evbuffer *out);
 void http_put_health(const struct daemon *daemon, struct evbuffer *out);
 /* http_page.c: the page for people. */
 void http_put_page(const struct daemon *daemon, struct evbuffer *out);

@@ -1,73 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* /metrics, of health: what became of backends and pools, their drains, and how often anything happened. */
+/* /metrics, of health: pools, checks, and how often anything happened. */
 #include <event2/buffer.h>
 
-#include "address.h"
 #include "events.h"
 #include "http.h"
-
-static double backend_suspect(const struct backend *backend)
-{
-	return backend->suspect;
-}
-
-static double backend_draining(const struct backend *backend)
-{
-	return backend->draining;
-}
-
-static double backend_drained(const struct backend *backend)
-{
-	return model_backend_state(backend) == STATE_DRAINED;
-}
-
-static double backend_cut(const struct backend *backend)
-{
-	return backend->draining ? backend->drain.cut : 0;
-}
-
-static double backend_disabled(const struct backend *backend)
-{
-	return backend->disabled;
-}
-
-static double backend_returning(const struct backend *backend)
-{
-	return backend->returning;
-}
-
-static double backend_share(const struct backend *backend)
-{
-	return (double)backend->ramp / RAMP_FULL;
-}
-
-static void put_backends(const struct daemon *daemon, struct evbuffer *out)
-{
-	static const struct {
-		const char *name, *help;
-		double (*value)(const struct backend *backend);
-	} values[] = {
-		{ "backend_suspect", "Whether handshakes with the backend have stopped.", backend_suspect },
-		{ "backend_draining", "Whether the backend is draining or drained.", backend_draining },
-		{ "backend_drained", "Whether its drain is over.", backend_drained },
-		{ "backend_drain_cut_flows", "Flows that its drain cut at the deadline.", backend_cut },
-		{ "backend_disabled", "Whether the backend is disabled.", backend_disabled },
-		{ "backend_returning", "Whether the backend, enabled again, waits for its check.",
-			backend_returning },
-		{ "backend_share_ratio", "Slow start: how much of its weight the backend has.", backend_share },
-	};
-	char address[ADDRESS_TEXT];
-
-	for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++) {
-		http_put_head(out, values[i].name, "gauge", values[i].help);
-		for (const struct pool *p = model_pools(daemon->model); p; p = p->next)
-			for (const struct backend *b = p->backends; b; b = b->next)
-				if (!b->removed)
-					evbuffer_add_printf(out, "shunt_%s{pool=\"%s\",backend=\"%s\"} %.17g\n",
-						values[i].name, p->name, address_print(b->address, address),
-						values[i].value(b));
-	}
-}
 
 static double pool_backends(const struct pool *pool)
 {
@@ -153,7 +89,6 @@ static void put_events(struct evbuffer *out)
 
 void http_put_health(const struct daemon *daemon, struct evbuffer *out)
 {
-	put_backends(daemon, out);
 	put_pools(daemon, out);
 	if (daemon->health)
 		put_checks(daemon, out);

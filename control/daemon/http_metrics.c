@@ -187,94 +187,6 @@ static void put_vips(const struct daemon *daemon, struct evbuffer *out)
 	}
 }
 
-static double backend_up(const struct backend *backend)
-{
-	return model_backend_state(backend) == STATE_UP;
-}
-
-static double backend_healthy(const struct backend *backend)
-{
-	return backend->healthy;
-}
-
-static double backend_weight(const struct backend *backend)
-{
-	return backend->weight;
-}
-
-static double backend_active(const struct backend *backend)
-{
-	return backend->active_flows;
-}
-
-static double backend_closing(const struct backend *backend)
-{
-	return backend->closing_flows;
-}
-
-static double backend_packets(const struct backend *backend)
-{
-	return (double)backend->traffic.packets;
-}
-
-static double backend_bytes(const struct backend *backend)
-{
-	return (double)backend->traffic.bytes;
-}
-
-static double backend_new_flows(const struct backend *backend)
-{
-	return (double)backend->traffic.new_flows;
-}
-
-static double backend_syns(const struct backend *backend)
-{
-	return (double)backend->traffic.syns;
-}
-
-static double backend_handshakes(const struct backend *backend)
-{
-	return (double)backend->traffic.handshakes;
-}
-
-static double backend_syn_repeats(const struct backend *backend)
-{
-	return (double)backend->traffic.syn_repeats;
-}
-
-static void put_backends(const struct daemon *daemon, struct evbuffer *out)
-{
-	static const struct {
-		const char *name, *type, *help;
-		double (*value)(const struct backend *backend);
-	} values[] = {
-		{ "backend_up", "gauge", "Whether the backend takes new flows as far as state goes.", backend_up },
-		{ "backend_healthy", "gauge", "The last judgement of its check.", backend_healthy },
-		{ "backend_weight", "gauge", "Its share of new flows.", backend_weight },
-		{ "backend_flows_active", "gauge", "Flows in use, by backend.", backend_active },
-		{ "backend_flows_closing", "gauge", "Flows that have seen a FIN or RST, by backend.",
-			backend_closing },
-		{ "backend_packets_total", "counter", "Packets sent to the backend.", backend_packets },
-		{ "backend_bytes_total", "counter", "Bytes of frames sent to the backend.", backend_bytes },
-		{ "backend_new_flows_total", "counter", "Flows that began on the backend.", backend_new_flows },
-		{ "backend_syns_total", "counter", "TCP SYNs that began a flow on the backend.", backend_syns },
-		{ "backend_handshakes_total", "counter",
-			"Of these, those whose client went on: the backend had answered.", backend_handshakes },
-		{ "backend_syn_repeats_total", "counter",
-			"SYNs of flows that were half-open on the backend already.", backend_syn_repeats },
-	};
-	char address[ADDRESS_TEXT];
-
-	for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++) {
-		http_put_head(out, values[i].name, values[i].type, values[i].help);
-		for (const struct pool *p = model_pools(daemon->model); p; p = p->next)
-			for (const struct backend *b = p->backends; b; b = b->next)
-				if (!b->removed)
-					evbuffer_add_printf(out, "shunt_%s{pool=\"%s\",backend=\"%s\"} %.17g\n",
-						values[i].name, p->name, address_print(b->address, address),
-						values[i].value(b));
-	}
-}
 void http_put_metrics(const struct daemon *daemon, struct evbuffer *out)
 {
 	counters_refresh(daemon->counters);
@@ -283,6 +195,6 @@ void http_put_metrics(const struct daemon *daemon, struct evbuffer *out)
 	put_workers(daemon, out);
 	put_ports(daemon, out);
 	put_vips(daemon, out);
-	put_backends(daemon, out);
+	http_put_backends(daemon, out);
 	http_put_health(daemon, out);
 }

@@ -37,3 +37,8 @@ void text_add_number(struct text *text, uint64_t number)
 	} while (number);
 	add(text, at, (size_t)(digits + sizeof(digits) - at));
 }
+
+void text_add_end(struct text *text)
+{
+	add(text, "", 1);
+}

@@ -16,5 +16,6 @@ struct text {
 
 void text_add(struct text *text, const char *more);
 void text_add_number(struct text *text, uint64_t number);
+void text_add_end(struct text *text); /* a zero, where a part is to be used as a string */
 
 #endif
