@@ -15,12 +15,12 @@
 
 /* Of a server in all its pools. */
 struct drain_view {
-	unsigned pools;    /* that have it */
-	unsigned drained;  /* of them those where none is left */
-	const char *other; /* its state in one where it is neither draining nor drained, or NULL */
-	char pool[80];     /* that one's name */
-	bool counted;      /* flows_left is known */
-	bool timed;        /* time_left is */
+	unsigned pools;	  /* that have it */
+	unsigned drained; /* of them those where none is left */
+	char other[16];	  /* its state in one where it is neither draining nor drained; or "" */
+	char pool[80];	  /* that one's name */
+	bool counted;	  /* flows_left is known */
+	bool timed;	  /* time_left is */
 	unsigned long long flows_left, cut, silent_s, time_left_s;
 };
 
@@ -43,11 +43,12 @@ static void look_at(struct drain_view *view, const json_t *pool, const json_t *b
 {
 	const json_t *drain = json_object_get(backend, "drain"), *left = json_object_get(drain, "time_left_s");
 	const char *state = text_member(backend, "state", "?");
-	unsigned long long silent_s = text_number(drain, "silent_s"), time_left_s = text_number(drain, "time_left_s");
+	unsigned long long silent_s = text_number(drain, "silent_s"),
+			   time_left_s = text_number(drain, "time_left_s");
 
 	view->pools++;
 	if (strcmp(state, "draining") && strcmp(state, "drained")) {
-		view->other = state;
+		snprintf(view->other, sizeof(view->other), "%s", state);
 		snprintf(view->pool, sizeof(view->pool), "%s", text_member(pool, "name", "?"));
 	}
 	view->drained += !strcmp(state, "drained");
@@ -66,10 +67,10 @@ static struct drain_view view_of(const json_t *result)
 	struct drain_view view = { .counted = true };
 	size_t i, j;
 
-	json_array_foreach(pools, i, pool)
-	{
+	json_array_foreach (pools, i, pool) {
 		backends = json_object_get(pool, "backends");
-		json_array_foreach(backends, j, backend) look_at(&view, pool, backend);
+		json_array_foreach (backends, j, backend)
+			look_at(&view, pool, backend);
 	}
 	return view;
 }
@@ -119,8 +120,8 @@ static void show_line(const char *address, const struct drain_view *view, bool l
 /* What "show" says of the server now; a shuntd that is restarted is waited for. */
 static enum status look(const struct invocation *invocation, json_t **result, struct failure *failure)
 {
-	json_t *params = json_pack("{s:s,s:O}", "what", "backends", "backend",
-		json_object_get(invocation->params, "address"));
+	json_t *params = json_pack(
+		"{s:s,s:O}", "what", "backends", "backend", json_object_get(invocation->params, "address"));
 	bool away = false;
 	enum status status;
 
@@ -144,8 +145,8 @@ static enum status look(const struct invocation *invocation, json_t **result, st
 static void report(const struct invocation *invocation, const char *address, const struct drain_view *view)
 {
 	if (invocation->json) {
-		json_t *result = json_pack("{s:s,s:s,s:I}", "address", address, "state", "drained", "cut",
-			(json_int_t)view->cut);
+		json_t *result = json_pack(
+			"{s:s,s:s,s:I}", "address", address, "state", "drained", "cut", (json_int_t)view->cut);
 
 		command_print_json(result);
 		json_decref(result);
@@ -158,51 +159,63 @@ static void report(const struct invocation *invocation, const char *address, con
 		printf("%s is drained: no flow is left.\n", address);
 }
 
-static enum status wait_for_it(struct invocation *invocation, struct failure *failure)
+/* Whether somebody else has ended it: STATUS_DONE if not. */
+static enum status ended(const char *address, const struct drain_view *view, struct failure *failure)
+{
+	if (!view->pools)
+		return failure_set(failure, STATUS_WAIT_ENDED, "%s was taken out of the set", address);
+	if (!view->other[0])
+		return STATUS_DONE;
+	return failure_set(failure, STATUS_WAIT_ENDED, "the drain of %s was ended: in pool \"%s\" it is %s",
+		address, view->pool, view->other);
+}
+
+/* Look again and again. *view: the last that was seen. STATUS_DONE: it is drained, or the waiting was interrupted.
+ */
+static enum status follow(
+	const struct invocation *invocation, bool live, struct drain_view *view, struct failure *failure)
+{
+	const char *address = text_member(invocation->params, "address", "?");
+
+	for (;;) {
+		json_t *result = NULL;
+		enum status status = look(invocation, &result, failure);
+
+		if (interrupted || status != STATUS_DONE) {
+			json_decref(result);
+			return interrupted ? STATUS_DONE : status;
+		}
+		*view = view_of(result);
+		json_decref(result);
+		status = ended(address, view, failure);
+		if (status != STATUS_DONE || view->drained == view->pools)
+			return status;
+		if (!invocation->json)
+			show_line(address, view, live);
+		pause_ms(LOOK_MS);
+	}
+}
+
+static enum status wait_for_it(const struct invocation *invocation, struct failure *failure)
 {
 	const char *address = text_member(invocation->params, "address", "?");
 	bool live = isatty(STDOUT_FILENO) && !invocation->json;
+	struct drain_view view = { .pools = 0 };
+	enum status status = follow(invocation, live, &view, failure);
+	bool drained = status == STATUS_DONE && !interrupted;
 
-	while (!interrupted) {
-		json_t *result = NULL;
-		enum status status = look(invocation, &result, failure);
-		struct drain_view view;
-
-		if (interrupted) {
-			json_decref(result);
-			break;
-		}
-		if (status != STATUS_DONE)
-			return status;
-		view = view_of(result);
-		if (view.other) {
-			status = failure_set(failure, STATUS_WAIT_ENDED,
-				"the drain of %s was ended: in pool \"%s\" it is %s", address, view.pool, view.other);
-		} else if (!view.pools) {
-			status = failure_set(failure, STATUS_WAIT_ENDED, "%s was taken out of the set", address);
-		}
-		json_decref(result);
-		if (status != STATUS_DONE) {
-			if (live)
-				putchar('\n');
-			return status;
-		}
-		if (view.drained == view.pools) {
-			if (live)
-				printf("\r\033[K");
-			report(invocation, address, &view);
-			return STATUS_DONE;
-		}
-		if (!invocation->json)
-			show_line(address, &view, live);
-		pause_ms(LOOK_MS);
-	}
+	/* The line that changed gives way to the last word. */
 	if (live)
-		putchar('\n');
+		fputs(drained ? "\r\033[K" : "\n", stdout);
+	if (drained)
+		report(invocation, address, &view);
+	if (drained || !interrupted)
+		return status;
 	failure_fini(failure);
 	*failure = (struct failure){ .status = STATUS_DONE };
 	return failure_set(failure, STATUS_WAIT_ENDED,
-		"not waited for any longer: the drain of %s goes on; 'shuntctl enable %s' ends it", address, address);
+		"not waited for any longer: the drain of %s goes on; 'shuntctl enable %s' ends it", address,
+		address);
 }
 
 enum status drain_run(struct invocation *invocation, struct failure *failure)

@@ -14,8 +14,8 @@
 struct drains;
 
 /*
- * From now on, also for drains that were begun before shuntd was. counters: asked how many flows are left; NULL: nobody
- * is. All are the caller's and outlive it. NULL: no memory.
+ * From now on, also for drains that were begun before shuntd was. counters: asked how many flows are left; NULL:
+ * nobody is. All are the caller's and outlive it. NULL: no memory.
  */
 struct drains *drains_open(struct event_base *base, struct model *model, struct counters *counters);
 void drains_close(struct drains *drains);
