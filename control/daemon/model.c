@@ -192,7 +192,7 @@ static const struct pool *of_other_family(struct model *model, const struct pool
 		return pool;
 	if (pool->fallback && pool->fallback->family != AF_UNSPEC && pool->fallback->family != family)
 		return pool->fallback;
-	for (const struct pool *p = model->first_pool; p; p = p->next)
+	for (const struct pool *p = pool->n_fallback_of ? model->first_pool : NULL; p; p = p->next)
 		if (p->fallback == pool && p->family != AF_UNSPEC && p->family != family)
 			return p;
 	return NULL;

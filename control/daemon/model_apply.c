@@ -432,11 +432,13 @@ static void drop_pools(struct apply *a)
 static void settle_families(struct apply *a)
 {
 	for (struct pool *pool = a->model->first_pool; pool; pool = pool->next) {
-		const struct vip *vip = model_check_vip(a->model, pool);
 		const struct backend *b = pool->backends;
+		const struct vip *vip;
 
 		while (b && b->removed)
 			b = b->next;
+		/* Looking for a VIP takes its time where there are many. */
+		vip = b || !pool->n_vips ? NULL : model_check_vip(a->model, pool);
 		if (b)
 			pool->family = address_family(b->address);
 		else if (vip)
@@ -474,8 +476,8 @@ json_t *model_apply(struct model *model, const struct config *config, bool dry_r
 	if (!a.err)
 		drop_pools(&a);
 	if (!dry_run) {
-		model_settle_all(model);
 		settle_families(&a);
+		model_settle_all(model);
 		if (json_array_size(a.changes))
 			model->generation++;
 	}

@@ -52,13 +52,22 @@ static int check_rank(const struct pool *pool, const struct vip *vip)
 	return vip->port ? 1 + (vip->protocol == protocol) : 0;
 }
 
+/* The best that the pool's own VIPs have; of others' it is not known. */
+static int best_rank(const struct pool *pool)
+{
+	uint32_t n_best = is_checked_by_udp(pool) ? pool->n_port_vips - pool->n_tcp_vips : pool->n_tcp_vips;
+
+	return n_best || !pool->n_vips ? 2 : pool->n_port_vips ? 1 : 0;
+}
+
 struct vip *model_check_vip(struct model *model, struct pool *pool)
 {
 	struct vip *best = pool->check_vip;
+	int enough = best_rank(pool);
 
 	if (best || !model_pool_is_used(pool))
 		return best;
-	for (struct vip *vip = model->first_vip; vip && (!best || check_rank(pool, best) < 2); vip = vip->next)
+	for (struct vip *vip = model->first_vip; vip && (!best || check_rank(pool, best) < enough); vip = vip->next)
 		if (pool == (pool->n_vips ? vip->pool : vip->pool->fallback) &&
 			(!best || check_rank(pool, vip) > check_rank(pool, best)))
 			best = vip;
