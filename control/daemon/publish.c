@@ -18,7 +18,7 @@
 
 #define REFUSED_RETRY_S 10
 #define SHARE 4	      /* one of so many parts of the time is for snapshots that nobody waits for, */
-#define DEBT_US 50000 /* beyond so much */
+#define DEBT_US 100000 /* beyond so much */
 
 struct publish_waiter {
 	LIST_ENTRY(publish_waiter) link;
@@ -45,7 +45,7 @@ struct publisher {
 
 	struct event *flush; /* run at the end of this turn of the loop */
 	struct event *later; /* or when it is affordable again */
-	uint64_t debt_us;    /* CPU time that snapshots took, less a share of the time since */
+	uint64_t debt_us; /* what snapshots took, XDP's waits for the kernel too, less a share of the time since */
 	uint64_t paid_us;    /* up to when that was taken off; CLOCK_MONOTONIC */
 	struct event *watch; /* every second */
 	struct event *retry; /* of a snapshot that was refused */
@@ -254,11 +254,11 @@ static uint64_t next_version(const struct publisher *p)
 	return version + 1;
 }
 
-static uint64_t clock_us(clockid_t clock)
+static uint64_t now_us(void)
 {
 	struct timespec now;
 
-	clock_gettime(clock, &now);
+	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
@@ -269,7 +269,7 @@ static uint64_t clock_us(clockid_t clock)
  */
 static bool is_affordable(struct publisher *p)
 {
-	uint64_t now = clock_us(CLOCK_MONOTONIC), paid = (now - p->paid_us) / SHARE, wait_us;
+	uint64_t now = now_us(), paid = (now - p->paid_us) / SHARE, wait_us;
 	struct timeval wait;
 
 	p->debt_us = p->debt_us > paid ? p->debt_us - paid : 0;
@@ -292,14 +292,14 @@ static void on_flush(evutil_socket_t fd, short what, void *context)
 {
 	struct publisher *p = context;
 	bool sending = is_up(p) && !p->sent_version && p->change_sent != p->change && is_affordable(p);
-	uint64_t began = clock_us(CLOCK_THREAD_CPUTIME_ID);
+	uint64_t began = now_us();
 
 	if (sending)
 		state_set_snapshot_version(p->state, next_version(p));
 	save(p);
 	if (sending) {
 		send_snapshot(p);
-		p->debt_us += clock_us(CLOCK_THREAD_CPUTIME_ID) - began;
+		p->debt_us += now_us() - began;
 	}
 	if (is_up(p))
 		answer_active(p);

@@ -23,8 +23,8 @@
 #define ROUTE_MARK_MASK 0xffff0000u
 #define ROUTE_TABLE 5300000u       /* + backend id */
 #define ROUTE_RULE_PRIORITY 5300u  /* of the one rule before the host's own */
-#define ROUTE_GROUPS_PRIORITY 53000u /* of the others, behind the host's (route_rules.h), */
-#define ROUTE_GROUPS_END 54027u	     /* to this */
+#define ROUTE_BLOCKS_PRIORITY 53000u /* of the others, behind the host's (route_rules.h), */
+#define ROUTE_BLOCKS_END 61707u	     /* to this */
 
 struct routes;
 

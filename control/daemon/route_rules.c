@@ -9,25 +9,32 @@
 #include "route.h"
 
 #define PRIORITY_ENTER ROUTE_RULE_PRIORITY
-#define PRIORITY_LEAVE ROUTE_GROUPS_PRIORITY
-#define PRIORITY_GROUPS (ROUTE_GROUPS_PRIORITY + 1)
-#define PRIORITY_NO_GROUP (ROUTE_GROUPS_PRIORITY + 2)
-#define PRIORITY_GROUP(group) (ROUTE_GROUPS_PRIORITY + 3 + 2 * (group))
+#define PRIORITY_LEAVE ROUTE_BLOCKS_PRIORITY
+#define PRIORITY_BLOCKS (ROUTE_BLOCKS_PRIORITY + 1)
+#define PRIORITY_NO_BLOCK (ROUTE_BLOCKS_PRIORITY + 2)
 
-#define GROUPS ((SNAPSHOT_MAX_IDS + ROUTE_GROUP) / ROUTE_GROUP)
-#define GROUP_MASK (0xffffffffu & ~(ROUTE_GROUP - 1u))
+/* A part of the ids, and the rules that lead to its own. */
+#define GROUP 16u  /* ids */
+#define BLOCK 256u /* ids */
+#define GROUPS ((SNAPSHOT_MAX_IDS + GROUP) / GROUP)
+#define BLOCKS ((SNAPSHOT_MAX_IDS + BLOCK) / BLOCK)
+#define PRIORITY_BLOCK(id) (ROUTE_BLOCKS_PRIORITY + 3 + (id) / BLOCK * (2 + 2 * BLOCK / GROUP))
+#define PRIORITY_GROUP(id) (PRIORITY_BLOCK(id) + 2 + (id) % BLOCK / GROUP * 2)
 
-_Static_assert(PRIORITY_GROUP(GROUPS) <= ROUTE_GROUPS_END, "the end is behind the last group");
+_Static_assert(PRIORITY_BLOCK(BLOCKS *BLOCK) == ROUTE_BLOCKS_END, "the end is behind the last block");
+
+struct part {
+	uint16_t wanted; /* ids in it */
+	bool installed;
+};
 
 struct route_rules {
 	struct netlink *netlink;
 	int family;
 	bool frame; /* install_frame() was done */
 	uint32_t wanted;
-	struct group {
-		uint16_t wanted;
-		bool installed;
-	} group[GROUPS];
+	struct part block[BLOCKS];
+	struct part group[GROUPS];
 };
 
 /* NLM_F_EXCL: without it the kernel would add the same rule a second time. */
@@ -79,13 +86,13 @@ static void remove_rule(const struct route_rules *rules, const struct rule *rule
 		;
 }
 
-/* What stands around the groups, each after those it needs: a rule that leads nowhere would let packets pass. */
+/* What stands around the blocks, each after those it needs: a rule that leads nowhere would let packets pass. */
 static const struct rule frame[] = {
-	{ .priority = ROUTE_GROUPS_END, .action = FR_ACT_NOP },
+	{ .priority = ROUTE_BLOCKS_END, .action = FR_ACT_NOP },
 	{
 		.mark = ROUTE_MARK,
 		.mask = ROUTE_MARK_MASK,
-		.priority = PRIORITY_NO_GROUP,
+		.priority = PRIORITY_NO_BLOCK,
 		.action = FR_ACT_UNREACHABLE,
 	},
 	{
@@ -94,7 +101,7 @@ static const struct rule frame[] = {
 		.flags = FIB_RULE_INVERT,
 		.priority = PRIORITY_LEAVE,
 		.action = FR_ACT_GOTO,
-		.target = ROUTE_GROUPS_END,
+		.target = ROUTE_BLOCKS_END,
 	},
 	{
 		.mark = ROUTE_MARK,
@@ -112,33 +119,43 @@ static struct rule backend_rule(uint32_t id)
 	return (struct rule){
 		.mark = ROUTE_MARK | id,
 		.mask = 0xffffffff,
-		.priority = PRIORITY_GROUP(id / ROUTE_GROUP),
+		.priority = PRIORITY_GROUP(id),
 		.action = FR_ACT_TO_TBL,
 		.table = ROUTE_TABLE + id,
 	};
 }
 
-/* Ends a group: what has its mark and found no rule, or an empty table, is refused without a look at the others.
- */
-static struct rule group_end(uint32_t group)
+/* The rule that leads what is marked with one of size ids, from id's first on, to a priority. */
+static struct rule part_begin(uint32_t id, uint32_t size, uint32_t priority, uint32_t target)
 {
 	return (struct rule){
-		.mark = ROUTE_MARK | group * ROUTE_GROUP,
-		.mask = GROUP_MASK,
-		.priority = PRIORITY_GROUP(group) + 1,
+		.mark = ROUTE_MARK | (id - id % size),
+		.mask = ~(size - 1),
+		.priority = priority,
+		.action = FR_ACT_GOTO,
+		.target = target,
+	};
+}
+
+/* Ends a part: what has its mark and found no rule, or an empty table, is refused without a look at the others. */
+static struct rule part_end(uint32_t id, uint32_t size, uint32_t priority)
+{
+	return (struct rule){
+		.mark = ROUTE_MARK | (id - id % size),
+		.mask = ~(size - 1),
+		.priority = priority + 1,
 		.action = FR_ACT_UNREACHABLE,
 	};
 }
 
-static struct rule group_begin(uint32_t group)
+static struct rule block_begin(uint32_t id)
 {
-	return (struct rule){
-		.mark = ROUTE_MARK | group * ROUTE_GROUP,
-		.mask = GROUP_MASK,
-		.priority = PRIORITY_GROUPS,
-		.action = FR_ACT_GOTO,
-		.target = PRIORITY_GROUP(group),
-	};
+	return part_begin(id, BLOCK, PRIORITY_BLOCKS, PRIORITY_BLOCK(id));
+}
+
+static struct rule group_begin(uint32_t id)
+{
+	return part_begin(id, GROUP, PRIORITY_BLOCK(id), PRIORITY_GROUP(id));
 }
 
 static int install_frame(struct route_rules *rules)
@@ -160,29 +177,27 @@ static void remove_frame(struct route_rules *rules)
 	rules->frame = false;
 }
 
-/* After a first rule of the group: the way in leads there. */
-static int install_group(struct route_rules *rules, uint32_t number)
+/* After what it leads to. */
+static int install_part(const struct route_rules *rules, struct part *part, struct rule begin, struct rule end)
 {
-	struct rule begin = group_begin(number), end = group_end(number);
-	struct group *group = &rules->group[number];
 	int error;
 
-	if (group->installed)
+	if (part->installed)
 		return 0;
 	error = add_rule(rules, &end);
 	if (!error)
 		error = add_rule(rules, &begin);
-	group->installed = error == 0;
+	part->installed = error == 0;
 	return error;
 }
 
-static void remove_group(struct route_rules *rules, uint32_t number)
+static void remove_part(const struct route_rules *rules, struct part *part, struct rule begin, struct rule end)
 {
-	struct rule begin = group_begin(number), end = group_end(number);
-
+	if (--part->wanted || !part->installed)
+		return;
 	remove_rule(rules, &begin);
 	remove_rule(rules, &end);
-	rules->group[number].installed = false;
+	part->installed = false;
 }
 
 struct route_rules *route_rules_new(struct netlink *netlink, int family)
@@ -204,18 +219,17 @@ void route_rules_free(struct route_rules *rules)
 void route_rules_want(struct route_rules *rules, uint32_t id)
 {
 	rules->wanted++;
-	rules->group[id / ROUTE_GROUP].wanted++;
+	rules->block[id / BLOCK].wanted++;
+	rules->group[id / GROUP].wanted++;
 }
 
 void route_rules_drop(struct route_rules *rules, uint32_t id, bool installed)
 {
-	uint32_t group = id / ROUTE_GROUP;
 	struct rule rule = backend_rule(id);
-	bool last = --rules->group[group].wanted == 0;
 
-	/* The way in before what it leads to. */
-	if (last && rules->group[group].installed)
-		remove_group(rules, group);
+	/* The ways in before what they lead to. */
+	remove_part(rules, &rules->block[id / BLOCK], block_begin(id), part_end(id, BLOCK, PRIORITY_BLOCK(id)));
+	remove_part(rules, &rules->group[id / GROUP], group_begin(id), part_end(id, GROUP, PRIORITY_GROUP(id)));
 	if (installed)
 		change_rule(rules, RTM_DELRULE, &rule);
 	if (--rules->wanted == 0)
@@ -224,16 +238,18 @@ void route_rules_drop(struct route_rules *rules, uint32_t id, bool installed)
 
 int route_rules_install(struct route_rules *rules, uint32_t id, bool lost)
 {
-	uint32_t group = id / ROUTE_GROUP;
+	struct part *block = &rules->block[id / BLOCK], *group = &rules->group[id / GROUP];
 	struct rule rule = backend_rule(id);
 	int error;
 
 	if (lost)
-		rules->frame = rules->group[group].installed = false;
+		rules->frame = block->installed = group->installed = false;
 	error = install_frame(rules);
 	if (!error)
 		error = add_rule(rules, &rule);
 	if (!error)
-		error = install_group(rules, group);
+		error = install_part(rules, group, group_begin(id), part_end(id, GROUP, PRIORITY_GROUP(id)));
+	if (!error)
+		error = install_part(rules, block, block_begin(id), part_end(id, BLOCK, PRIORITY_BLOCK(id)));
 	return error;
 }

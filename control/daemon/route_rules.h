@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The rules by which packets with a backend's mark find its table, of one family. The kernel walks rules one by
- * one, so they are in two levels: by a part of the mark to a group of ROUTE_GROUP ids, and in it to the table.
- * With ten thousand backends a packet of a check meets about 80 + 128 rules at most, and one of anybody else a
- * single one.
+ * one, so they are in three levels, each by a part of the mark: to a block of 256 ids, in it to a group of 16, in
+ * that to the table. With ten thousand backends a packet of a check meets about 40 + 16 + 16 rules at most, and
+ * one of anybody else a single one.
  *
  *     5300        has a mark of ours: on to 53000. All others: to the host's own rules
  *     ...         the host's: main and default
  *     53000       has none (and nobody had a route for it): on behind the end
- *     53001       one for each group in use: on to its rules
- *     53002       no such group: unreachable
- *     53003, +2   those of the first group: to each backend's table
- *     53004, +2   not there: unreachable
- *     54027       the end: does nothing
+ *     53001       one for each block in use: on to its rules
+ *     53002       no such block: unreachable
+ *     53003       the first block, one for each of its groups in use: on to that one's rules
+ *     53004       no such group: unreachable
+ *     53005       those of its first group: to each backend's table
+ *     53006       not there: unreachable
+ *     53007 ...   its other groups, two each, and the other blocks, 34 each
+ *     61707       the end: does nothing
  */
 #ifndef SHUNT_ROUTE_RULES_H
 #define SHUNT_ROUTE_RULES_H
@@ -21,8 +24,6 @@
 #include <stdint.h>
 
 #include "netlink.h"
-
-#define ROUTE_GROUP 128 /* ids; the fewest steps for ten thousand backends whose ids follow each other */
 
 struct route_rules;
 

@@ -6,7 +6,7 @@
 
 #include "route_private.h"
 
-#define ONE_LEVEL_END 5303 /* where the rules ended before there were groups */
+#define ONE_LEVEL_END 5303 /* where the rules ended before there were blocks */
 
 /* What a dump found that is ours: messages one after the other, to be sent back as deletions. */
 struct found {
@@ -57,7 +57,7 @@ static int note_rule(const struct nlmsghdr *message, void *context)
 	}
 	/* By mark or, the one rule that has none, by its place: now, or when rules were in one level. */
 	if (protocol == ROUTE_PROTOCOL &&
-		((mark & ROUTE_MARK_MASK) == ROUTE_MARK || priority == ROUTE_GROUPS_END ||
+		((mark & ROUTE_MARK_MASK) == ROUTE_MARK || priority == ROUTE_BLOCKS_END ||
 			priority == ONE_LEVEL_END))
 		add_found(found, message);
 	return MNL_CB_OK;

@@ -34,7 +34,7 @@ def run(command, **options):
     subprocess.run(command.split(), check=True, **options)
 
 
-def wait_for(what, condition, seconds=30):
+def wait_for(what, condition, seconds=120):
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
