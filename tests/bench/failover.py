@@ -38,6 +38,7 @@ class Lab:
     def __enter__(self):
         passive, fall = self.settings
         self.lab("up")
+        self.host("client", "sysctl", "-qw", "net.ipv4.ip_local_port_range=1024 65000").wait()
         with open(f"{self.run}/shunt.conf", encoding="utf-8") as file:
             text = file.read()
         text = text.replace('{ name = "web";', f'{{ name = "web"; passive = {str(passive).lower()};')

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * New TCP connections at a steady rate, whatever becomes of those before: each is closed as soon as it is there, with
- * a reset, so that ports are free again at once. What is lost the kernel repeats, after a second, as any client's does.
+ * New TCP connections at a steady rate, whatever becomes of those before: each is closed as soon as it is there. What is
+ * lost the kernel repeats, after a second, as any client's does. A port is not used again for a minute:
+ * net.ipv4.ip_local_port_range has to have twice as many as there are connections in that.
  *
  *	steady_connect ADDRESS PORT PER_SECOND SECONDS LIMIT_S
  *
@@ -47,11 +48,9 @@ static uint64_t now_ns(void)
 static void end(int fd, bool there)
 {
 	struct connection *c = &connections[fd];
-	struct linger reset = { 1, 0 };
 	double took_ms = there ? (double)(now_ns() - c->began_ns) / 1e6 : -1;
 
 	printf("%lld.%06ld %.3f %u\n", (long long)c->began.tv_sec, c->began.tv_nsec / 1000, took_ms, c->port);
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	close(fd);
 	c->under_way = false;
 	n_under_way--;
