@@ -3,13 +3,17 @@
 #include <ctype.h>
 #include <errno.h>
 #include <regex.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "address.h"
 #include "check_text.h"
 #include "config.h"
 
 #define BODY_REPEATS_MAX 4096 /* of repetitions within each other, all numbers of an expression multiplied */
+
+#define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._"
 
 /* RFC 9110, 5.6.2. */
 static size_t token_length(const char *text)
@@ -37,9 +41,41 @@ int check_method_fault(const char *text, struct error *error)
 	return 0;
 }
 
+/* "[2001:db8::1]" at the beginning: its end, or NULL. */
+static const char *skip_bracketed(const char *text)
+{
+	size_t length = strcspn(text, "]");
+	char inner[ADDRESS_TEXT];
+	struct addr address;
+
+	if (*text != '[' || !text[length] || length > sizeof(inner))
+		return NULL;
+	snprintf(inner, sizeof(inner), "%.*s", (int)length - 1, text + 1);
+	return address_parse(inner, &address) ? NULL : text + length + 1;
+}
+
+/* A name or an address, and perhaps a port. */
+static bool is_host(const char *text)
+{
+	const char *end = skip_bracketed(text);
+	struct addr address;
+	long port;
+
+	if (!address_parse(text, &address))
+		return true;
+	if (!end)
+		end = text + strspn(text, NAME_CHARACTERS);
+	if (end == text || !*end)
+		return end != text;
+	if (*end++ != ':' || !*end || strlen(end) > 5 || end[strspn(end, "0123456789")])
+		return false;
+	port = strtol(end, NULL, 10);
+	return port > 0 && port <= UINT16_MAX;
+}
+
 int check_host_fault(const char *text, struct error *error)
 {
-	if (!is_word(text) || strpbrk(text, "/\\\"<>@"))
+	if (!is_host(text))
 		return error_set(error, EINVAL,
 			"\"%.64s\" is not a host's name or address, such as \"www.example.com\" or \"[2001:db8::1]:8080\"", text);
 	return 0;
@@ -147,9 +183,8 @@ int check_body_fault(const char *text, struct error *error)
 
 int check_sni_fault(const char *text, struct error *error)
 {
-	for (const char *c = text; *c; c++)
-		if (!isalnum((unsigned char)*c) && !strchr("-._", *c))
-			return error_set(error, EINVAL, "\"%.64s\" is not a host's name, such as \"www.example.com\"", text);
+	if (text[strspn(text, NAME_CHARACTERS)])
+		return error_set(error, EINVAL, "\"%.64s\" is not a host's name, such as \"www.example.com\"", text);
 	return 0;
 }
 

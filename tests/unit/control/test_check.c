@@ -139,6 +139,20 @@ static void wrong_policies_are_named(void)
 	}
 }
 
+static void hosts(void)
+{
+	static const char *const good[] = { "a", "www.example.com", "www.example.com:8080", "10.0.0.1", "10.0.0.1:80", "2001:db8::1",
+		"[2001:db8::1]", "[2001:db8::1]:65535", "a_b-c.example.", "xn--bcher-kva.example" };
+	static const char *const wrong[] = { ":80", "a:", "a:0", "a:65536", "a:80b", "a b", "a?b", "a#b", "a@b", "[::1", "::1]", "[a]",
+		"[]", "[::1]80", "[::1]:", "a:1:2", "-?", "\xc3\xa9.example" };
+	struct error error;
+
+	for (size_t i = 0; i < UNIT_COUNT(good); i++)
+		CU_ASSERT_EQUAL(check_host_fault(good[i], &error), 0);
+	for (size_t i = 0; i < UNIT_COUNT(wrong); i++)
+		CU_ASSERT_EQUAL(check_host_fault(wrong[i], &error), -EINVAL);
+}
+
 /* One of each type, with all that it has. */
 static const char *const full[] = {
 	"type = \"none\";",
@@ -404,6 +418,7 @@ int main(void)
 		{ "copies, JSON and saved files are the same", good_ones_go_everywhere },
 		{ "no two are equal", no_two_are_equal },
 		{ "what follows from others is set", what_follows_is_set },
+		{ "hosts", hosts },
 		{ "statuses", statuses },
 		{ "payloads", payloads },
 		{ "names and codes of DNS", names_and_codes },
