@@ -8,12 +8,16 @@
 
 /* libevent's clock stands while the machine sleeps, that of deadlines doesn't: look this often, at least. */
 #define LOOK_MS 10000
+/* After a start, until forwarders are there and have said how many flows are left: what is cut is to be counted.
+ */
+#define SETTLE_MS 2500
 
 struct drains {
 	struct model *model;
 	struct counters *counters;
 	struct model_listener changes;
 	struct event *timer;
+	uint64_t settled_ms; /* nothing is cut before */
 };
 
 static void look_after(struct drains *drains, uint64_t ms)
@@ -26,10 +30,14 @@ static void look_after(struct drains *drains, uint64_t ms)
 static void on_timer(evutil_socket_t fd, short what, void *context)
 {
 	struct drains *drains = context;
-	uint64_t next, now;
+	uint64_t next, now = clock_boot_ms();
 
 	(void)fd;
 	(void)what;
+	if (now < drains->settled_ms) {
+		look_after(drains, drains->settled_ms - now);
+		return;
+	}
 	/* What is cut is counted now, not when the last second began. */
 	if (drains->counters)
 		counters_refresh(drains->counters);
@@ -55,6 +63,7 @@ struct drains *drains_open(struct event_base *base, struct model *model, struct 
 		return NULL;
 	drains->model = model;
 	drains->counters = counters;
+	drains->settled_ms = clock_boot_ms() + SETTLE_MS;
 	drains->timer = evtimer_new(base, on_timer, drains);
 	if (!drains->timer) {
 		free(drains);
