@@ -331,7 +331,12 @@ static void note_lost(struct xdp *x)
 	else
 		error_set(&x->trouble, ENOENT, "somebody has taken the XDP program off interface %s",
 			x->pins.interface);
-	event_tell(EVENT_FORWARDER_LOST, NULL, NULL, "%s", x->trouble.text);
+	/* That its interface went, interface.c has said already. */
+	if (x->index && x->index == x->attachment.index)
+		event_tell(EVENT_FORWARDER_LOST, NULL, NULL, "%s", x->trouble.text);
+	else
+		event_tell(EVENT_FORWARDER_LOST, NULL, NULL, "nothing is forwarded until interface %s is back",
+			x->pins.interface);
 }
 
 /* See that the program is where it should be, closely once a second, and put it there if it can be. */
