@@ -2,16 +2,17 @@
 /* What may stand in the texts of a check: nothing that a request or a question could not carry as it was meant. */
 #include <ctype.h>
 #include <errno.h>
-#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "address.h"
+#include "check_regex.h"
 #include "check_text.h"
 #include "config.h"
 
-#define BODY_REPEATS_MAX 4096 /* of repetitions within each other, all numbers of an expression multiplied */
+#define BODY_SIZE_MAX 4096 /* of an expression, with its repetitions written out */
+#define BODY_DEPTH_MAX 32  /* of groups in it */
 
 #define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._"
 
@@ -121,44 +122,86 @@ int check_expect_fault(const char *text, struct error *error)
 	return check_expect_parse(text, &expect, error);
 }
 
-/* The end of a bracket expression that begins at text. */
+/* The end of a bracket expression that begins at text. Within it there may be [:alpha:], [=a=] and [.a.]. */
 static const char *skip_brackets(const char *text)
 {
 	text++;
 	text += *text == '^';
 	text += *text == ']';
-	for (; *text && *text != ']'; text++)
-		if (*text == '[' && text[1] && strchr(".:=", text[1]) && strchr(text + 2, text[1]))
-			text = strchr(text + 2, text[1]) + 1;
+	for (; *text && *text != ']'; text++) {
+		const char *end =
+			*text == '[' && text[1] && strchr(".:=", text[1]) ? strchr(text + 2, text[1]) : NULL;
+
+		if (end && end[1] == ']')
+			text = end + 1;
+	}
 	return text;
 }
 
-/*
- * Why an expression would cost more than a check may: to look back for what a group has found takes any time, and
- * repetitions of repetitions any memory. NULL: it would not.
- */
-static const char *costly(const char *text)
+/* How much an expression becomes when it is compiled: repetitions are written out, and those within them again. */
+struct expression_size {
+	unsigned long all;
+	unsigned long last; /* of that, what a repetition that comes next would repeat */
+};
+
+static void add_part(struct expression_size *size, unsigned long part)
 {
-	unsigned long times = 1;
+	size->last = part;
+	size->all += part;
+}
+
+static void repeat_last(struct expression_size *size, unsigned long times)
+{
+	unsigned long more = size->last * (times < BODY_SIZE_MAX ? times : BODY_SIZE_MAX) + 1;
+
+	size->last += more;
+	size->all += more;
+}
+
+/* Of "{2,5}" and the like, the greater number. */
+static unsigned long most_of(const char *braces)
+{
+	const char *comma = braces + strcspn(braces, ",}");
+
+	return strtoul(*comma == ',' && comma[1] != '}' ? comma + 1 : braces + 1, NULL, 10);
+}
+
+/*
+ * Why an expression is none for a check, whatever the C library thinks of it. To look back for what a group has
+ * found takes any time, and repetitions of repetitions any memory; and it is made part of another one
+ * (check_regex.c). NULL: it is one.
+ */
+static const char *expression_fault(const char *text)
+{
+	struct expression_size size[BODY_DEPTH_MAX] = { { 0 } };
+	unsigned int depth = 0;
 
 	for (; *text; text++) {
-		if (*text == '[')
+		if (*text == '[') {
 			text = skip_brackets(text);
-		if (!*text)
-			break;
-		if (*text == '\\') {
+			add_part(&size[depth], 1);
+		} else if (*text == '\\') {
 			if (isdigit((unsigned char)*++text))
 				return "refers back to a group, which may take too long";
-			if (!*text)
-				break;
-		} else if (*text == '{') {
-			const char *most = text + strcspn(text, ",}");
-			unsigned long n = strtoul(*most == ',' && most[1] != '}' ? most + 1 : text + 1, NULL, 10);
-
-			times *= n < BODY_REPEATS_MAX ? n + 1 : BODY_REPEATS_MAX + 1;
-			if (times > BODY_REPEATS_MAX)
-				return "repeats too much";
+			add_part(&size[depth], 1);
+		} else if (*text == '(') {
+			if (++depth == BODY_DEPTH_MAX)
+				return "has groups within groups within groups";
+			size[depth] = (struct expression_size){ 0 };
+		} else if (*text == ')') {
+			if (depth == 0)
+				return "has a ) that closes nothing";
+			depth--;
+			add_part(&size[depth], size[depth + 1].all + 1);
+		} else if (strchr("*+?{", *text)) {
+			repeat_last(&size[depth], *text == '{' ? most_of(text) : 1);
+		} else {
+			add_part(&size[depth], 1);
 		}
+		if (size[depth].all > BODY_SIZE_MAX)
+			return "repeats too much";
+		if (!*text)
+			break;
 	}
 	return NULL;
 }
@@ -169,9 +212,9 @@ int check_body_fault(const char *text, struct error *error)
 	regex_t regex;
 	int err;
 
-	if (costly(text))
-		return error_set(error, EINVAL, "\"%.64s\" %s", text, costly(text));
-	err = regcomp(&regex, text, REG_EXTENDED | REG_NOSUB);
+	if (expression_fault(text))
+		return error_set(error, EINVAL, "\"%.64s\" %s", text, expression_fault(text));
+	err = regcomp(&regex, text, CHECK_REGEX_FLAGS);
 
 	if (!err) {
 		regfree(&regex);

@@ -101,10 +101,11 @@ static size_t on_body(char *data, size_t one, size_t size, void *context)
 	struct http_run *http = context;
 	size_t keep = size * one < BODY_MAX - http->body_size ? size * one : BODY_MAX - http->body_size;
 
-	if (!make_room(http, http->body_size + keep))
+	if (!make_room(http, http->body_size + keep + 1))
 		return decide(http, CHECK_UNMADE, strerror(ENOMEM));
 	memcpy(http->body + http->body_size, data, keep);
 	http->body_size += keep;
+	http->body[http->body_size] = '\0';
 	return http->body_size == BODY_MAX ? decide_by_body(http) : size;
 }
 
@@ -248,7 +249,13 @@ static void end(struct check_run *run)
 {
 	struct http_run *http = (struct http_run *)run;
 
+	bool connected = http->client.added;
+
 	check_http_client_remove(&http->client);
+	if (connected) {
+		check_close_later(run->checker, run->fd);
+		run->fd = -1;
+	}
 	check_http_request_free(&http->request);
 	check_regex_put(http->regex);
 	free(http->body);

@@ -22,6 +22,7 @@ struct checker {
 	struct event_base *base;
 	int priority;
 	struct check_run *runs;           /* under way */
+	struct check_closing *closing;	  /* NULL: no check ever left any */
 	enum checker_ping ping[2];        /* of IPv6, of IPv4 */
 	struct check_http_clients *http;  /* NULL: no such check was ever made */
 	struct processes *processes;      /* NULL: likewise */
@@ -90,6 +91,14 @@ void check_finish_error(struct check_run *run, int error);
 void check_send(struct check_run *run, const void *data, size_t size);
 /* The size of a datagram, cut at room; -1: there is none, or the run was finished. */
 ssize_t check_receive(struct check_run *run, void *data, size_t room);
+
+/*
+ * Close a connection on which the target may still be sending, after a moment. What comes for one that is no more
+ * is refused by the kernel in packets without our mark: they would go to the VIP as a client's do, and be counted
+ * there.
+ */
+void check_close_later(struct checker *checker, int fd);
+void check_close_all(struct checker *checker);
 
 /* Checks that begin with a connection: set out, and look whether it has come about; false: not yet, or finished. */
 void check_tcp_begin(struct check_run *run, const struct check *check, const struct check_target *target);

@@ -2,7 +2,6 @@
 /* Compiled expressions, the last used first; those that nobody uses go when there are many. */
 #include "check_regex.h"
 
-#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,20 +42,20 @@ static void make_room(struct checker *checker)
 }
 
 /*
- * The C library tries an expression at one place after the other, each time up to the end if need be: seconds, for 64 KiB
- * of x and "x+y". One that begins with the beginning it tries once, in time that grows with the length alone. So the
- * expression is one for the whole text up to where it is found. (References back to what a group has matched would not
- * be linear even so; the configuration has none.)
+ * The C library tries an expression at one place after the other, each time up to the end if need be: seconds, for
+ * 64 KiB of x and "x+y". One that can only be at the very beginning it tries once, in time that grows with the
+ * length alone. So the expression is one for all of the text up to where it is found. (References back to what a
+ * group has matched would not be linear even so; the configuration has none.)
  */
 static int compile_linear(regex_t *compiled, const char *expression)
 {
 	char *whole;
 	int err;
 
-	/* Not a dot: that is any byte but 0. */
-	if (asprintf(&whole, "^([^x]|x)*(%s)", expression) < 0)
+	/* Any byte: [^x] is any but x and the end of a line, while a dot is none that is 0 either. */
+	if (asprintf(&whole, "\\`([^x]|x|\n)*(%s)", expression) < 0)
 		return -1;
-	err = regcomp(compiled, whole, REG_EXTENDED | REG_NOSUB);
+	err = regcomp(compiled, whole, CHECK_REGEX_FLAGS);
 	free(whole);
 	return err;
 }

@@ -3,8 +3,12 @@
 #ifndef SHUNT_CHECK_REGEX_H
 #define SHUNT_CHECK_REGEX_H
 
+#include <regex.h>
 #include <stdbool.h>
 #include <stddef.h>
+
+/* ^ and $ are a line's beginning and end, as with grep: a body ends with an end of line more often than not. */
+#define CHECK_REGEX_FLAGS (REG_EXTENDED | REG_NOSUB | REG_NEWLINE)
 
 struct check_regex;
 struct checker;
@@ -12,6 +16,7 @@ struct checker;
 /* A POSIX extended expression, to be given back. NULL: no memory, or it does not compile. */
 struct check_regex *check_regex_get(struct checker *checker, const char *expression);
 void check_regex_put(struct check_regex *regex);
+/* Zeros may be in data; there is one behind it. */
 bool check_regex_finds(const struct check_regex *regex, const char *data, size_t size);
 void check_regex_close(struct checker *checker);
 

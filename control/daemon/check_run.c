@@ -43,6 +43,7 @@ void checker_close(struct checker *checker)
 		return;
 	while (checker->runs)
 		check_cancel(checker->runs);
+	check_close_all(checker);
 	check_http_clients_close(checker);
 	check_regex_close(checker);
 	processes_close(checker->processes);
