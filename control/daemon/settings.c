@@ -178,9 +178,9 @@ const struct setting settings[] = {
 		.min = 1, .max = 255, .checks = OF_WEB, .check = check_expect_fault,
 		IN(config_pool, check.expect) },
 	{ "pools.check.body", SETTING_TEXT, NULL,
-		"an extended regular expression that must be found in the first 64 KiB of the body; ^ and $ are "
-		"those of a line", .min = 1,
-		.max = 1023, .checks = OF_WEB, .check = check_body_fault, IN(config_pool, check.body) },
+		"an extended regular expression, without references back to its groups, that must be found in the "
+		"first 64 KiB of the body; ^ and $ are those of a line",
+		.min = 1, .max = 1023, .checks = OF_WEB, .check = check_body_fault, IN(config_pool, check.body) },
 	{ "pools.check.sni", SETTING_TEXT, NULL, "the server's name in TLS; not given: host, if that is a name",
 		.min = 1, .max = 255, .checks = OF(HTTPS), .check = check_sni_fault, IN(config_pool, check.sni) },
 	{ "pools.check.verify", SETTING_BOOL, "false",
