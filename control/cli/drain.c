@@ -42,13 +42,14 @@ static void pause_ms(long ms)
 static void look_at(struct drain_view *view, const json_t *pool, const json_t *backend)
 {
 	const json_t *drain = json_object_get(backend, "drain"), *left = json_object_get(drain, "time_left_s");
-	const char *state = text_member(backend, "state", "?");
+	char state[sizeof(view->other)];
 	unsigned long long silent_s = text_number(drain, "silent_s"),
 			   time_left_s = text_number(drain, "time_left_s");
 
+	snprintf(state, sizeof(state), "%s", text_member(backend, "state", "?"));
 	view->pools++;
 	if (strcmp(state, "draining") && strcmp(state, "drained")) {
-		snprintf(view->other, sizeof(view->other), "%s", state);
+		memcpy(view->other, state, sizeof(state));
 		snprintf(view->pool, sizeof(view->pool), "%s", text_member(pool, "name", "?"));
 	}
 	view->drained += !strcmp(state, "drained");
