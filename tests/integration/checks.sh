@@ -66,9 +66,15 @@ udp_up() {
 	spawn "$run/pid/$1-udp" "$run/log/$1-udp.log" ip netns exec "$prefix$1" "$repo/scripts/lab-udp" serve "$1" 53
 }
 
+# Whoever reads it meanwhile finds one or the other.
+rcode_is() { # HOST RCODE
+	echo "$2" >"$scratch/rcode"
+	mv "$scratch/rcode" "$scratch/$1.rcode"
+}
+
 for host in rs1 rs2 rs3; do
 	echo "status: ok" >"$run/$host/www/status"
-	echo 0 >"$scratch/$host.rcode"
+	rcode_is "$host" 0
 	spawn "$run/pid/$host-names" "$run/log/$host-names.log" \
 		ip netns exec "$prefix$host" "$here/_name_server.py" 5353 "$scratch/$host.rcode"
 	https_up "$host" good
@@ -162,17 +168,17 @@ goes https up
 
 step "its UDP service is gone; its name server fails"
 spawned_end "$run/pid/rs2-udp"
-echo 2 >"$scratch/rs2.rcode"
+rcode_is rs2 2
 goes udp down "Connection refused"
 goes udpb down "Connection refused"
 goes dns down "answered with SERVFAIL"
 goes dnsb down "answered with SERVFAIL"
 down_only_in udp udpb dns dnsb
 udp_up rs2
-echo 3 >"$scratch/rs2.rcode"
+rcode_is rs2 3
 goes dns up
 is "what dnsb says of NXDOMAIN" "$(backend dnsb 12 state)" down
-echo 0 >"$scratch/rs2.rcode"
+rcode_is rs2 0
 for pool in udp udpb dnsb; do goes "$pool" up; done
 
 step "it answers no ping"
