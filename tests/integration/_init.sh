@@ -165,14 +165,16 @@ count_from_here() {
 	unseen=$((cable - received))
 }
 
-# Every packet the port received has exactly one verdict, and the port received what the kernel gave it.
+# Every packet the port received has exactly one verdict, and the port received what the kernel gave it. Checks go on
+# meanwhile: what is compared is of one reading.
 accounted_for() {
-	local cable
+	local cable verdicts received
 
 	cable=$(on_cable)
-	[[ $(json counters '[to_entries[] | select(.key | test("^(forwarded$|answered_|to_kernel$|drop_)")) | .value] | add') == \
-		$(json counters .received) ]] || return 1
-	[[ ${1-} == verdicts ]] || (($(json counters .received) >= cable - unseen))
+	read -r verdicts received < <(json counters \
+		'"\([to_entries[] | select(.key | test("^(forwarded$|answered_|to_kernel$|drop_)")) | .value] | add) \(.received)"')
+	((verdicts == received)) || return 1
+	[[ ${1-} == verdicts ]] || ((received >= cable - unseen))
 }
 
 # Field of `show --stats` summed over the backends of a pool: traffic POOL FIELD [ADDR]
