@@ -196,7 +196,8 @@ command_is exec 10.0.0.12 'echo "no disk left, says $(id -un)"; exit 3'
 goes exec down "no disk left, says nobody \(exit status 3\)"
 command_is exec 10.0.0.12 'exit 0'
 goes exec up
-command_is exec 10.0.0.12 'sleep 71 & exec sleep 71'
+# As no other test, which may run beside this one
+command_is exec 10.0.0.12 "sleep 71.$$ & exec sleep 71.$$"
 goes exec down "killed: not done within 500ms"
 command_is exec 10.0.0.12 'exit 0'
 goes exec up
@@ -204,7 +205,7 @@ command_is exec 10.0.0.12 'exec yes'
 goes exec down "killed: more than 1024 KiB of output"
 command_is exec 10.0.0.12 'exit 0'
 goes exec up
-! pgrep -x -f 'sleep 71' >/dev/null || fail "a command is still there"
+! pgrep -x -f "sleep 71\\.$$" >/dev/null || fail "a command is still there"
 down_only_in
 weight_is() { [[ $(backend weight 12 check_weight) == "$1" ]]; }
 command_is weight 10.0.0.12 'exit 52'
