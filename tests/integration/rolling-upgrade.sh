@@ -56,14 +56,14 @@ await 5 "rs1 is up" state_is web 10.0.0.11 up
 
 step "Ctrl-C says what is in what state"
 background upgrade "$repo/scripts/rolling-upgrade" --socket "$run/shuntd.sock" --journal "$scratch/journal" --pool web \
-	--anew -- sh -c 'exec sleep 61' sh
+	--anew -- sh -c "exec sleep 61.$$" sh
 await 15 "the command runs" grep -q "running: 'sh'" "$scratch/upgrade"
 kill -TERM "$(pid_of test-upgrade)"
 await 5 "it has ended" background_gone upgrade
 cp "$scratch/upgrade" "$scratch/said"
 said '10\.0\.0\.11  drained, the command was interrupted$'
 said 'to go on: .*--resume$'
-! pgrep -fx "sleep 61" >/dev/null || fail "the command goes on"
+! pgrep -fx "sleep 61\\.$$" >/dev/null || fail "the command goes on"
 ctl enable 10.0.0.11
 await 5 "rs1 is up" state_is web 10.0.0.11 up
 

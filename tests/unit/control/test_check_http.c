@@ -46,7 +46,6 @@ static void test_status(void)
 
 	v = meet(&check, SERVER_ANSWERS, OK, 1000);
 	SUCCEEDS(v);
-	CU_ASSERT(v.ms < 500);
 	SUCCEEDS(meet(&check, SERVER_STAYS, OK, 1000));
 	SUCCEEDS(meet(&check, SERVER_ANSWERS, "HTTP/1.0 204 No Content\r\n\r\n", 1000));
 	SUCCEEDS(meet(&check, SERVER_ANSWERS, "HTTP/1.1 100 Continue\r\n\r\n" OK, 1000));
@@ -189,7 +188,6 @@ static void test_faults(void)
 	text[16384 + 50] = '\0';
 	v = meet(&body, SERVER_ENDLESS, text, 2000);
 	FAILS(v, "the body does not match");
-	CU_ASSERT(v.ms < 1000);
 	v = meet(&body, SERVER_ENDLESS, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n---X-Trailer: and one more\r\n", 2000);
 	FAILS(v, "more than 64 KiB of HTTP headers");
 	v = meet(&body, SERVER_STAYS, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nsome", 100);
