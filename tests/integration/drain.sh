@@ -170,3 +170,5 @@ await 5 "every backend is up" all_up
 # Nobody waited for the snapshot in which the last one is.
 all_serve() { [[ $(http 60 "$vip4" | names) == "rs1 rs2 rs3" ]]; }
 await 5 "new connections go to every server" all_serve
+
+await 5 "verdicts add up to what was received" accounted_for verdicts

@@ -108,3 +108,4 @@ step "$(tail -n 1 "$scratch/clients")"
 is "failed" "$(tail -n 1 "$scratch/clients" | jq -c '[.requests_failed, .downloads_failed]')" "[0,0]"
 (($(tail -n 1 "$scratch/clients" | jq '.requests')>2000)) || fail "that was no load"
 
+await 5 "verdicts add up to what was received" accounted_for verdicts

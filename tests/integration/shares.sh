@@ -88,3 +88,5 @@ for what in fallback 'fallback over' panic 'panic over'; do
 	[[ $(ctl events --pool web) == *"pool web: $what: "* || $(ctl events --pool web) == *"pool web: $what"* ]] ||
 		fail "no event \"$what\""
 done
+
+await 5 "verdicts add up to what was received" accounted_for verdicts
