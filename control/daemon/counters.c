@@ -74,6 +74,22 @@ static void read_flows(struct counters *c, const struct stats_header *stats)
 	}
 }
 
+/*
+ * When the last sweep ended; 0: none has. To be asked before flows are read: then these are of that sweep or of a
+ * later one, never of one before, which may not have met flows that this one has.
+ */
+static uint64_t swept_s(const struct stats_header *stats)
+{
+	return __atomic_load_n(&stats->sweep_ns, __ATOMIC_ACQUIRE) / 1000000000;
+}
+
+/* Only a sweep that began after the last packet of a backend could have been sent knows that none is left. */
+static void reap(struct counters *c, uint64_t now_s)
+{
+	if (publish_alive(c->publisher) && now_s > 0)
+		model_reap(c->model, now_s);
+}
+
 void counters_refresh(struct counters *c)
 {
 	const struct stats_header *stats = publish_stats(c->publisher);
@@ -81,6 +97,15 @@ void counters_refresh(struct counters *c)
 	totals_read(c->totals);
 	if (stats)
 		read_flows(c, stats);
+}
+
+void counters_catch_up(struct counters *c)
+{
+	const struct stats_header *stats = publish_stats(c->publisher);
+	uint64_t now_s = stats ? swept_s(stats) : 0;
+
+	counters_refresh(c);
+	reap(c, now_s);
 }
 
 /* The next tick takes no rates but begins anew: what comes at once was not of the last second. */
@@ -96,6 +121,9 @@ static void on_connected(void *context, struct forwarder *forwarder)
 	struct counters *c = context;
 
 	totals_begin(c->totals, forwarder);
+	/* Its last sweep was before the snapshot that it is to have now. */
+	if (forwarder == publish_main(c->publisher) && forwarder->stats)
+		model_swept(c->model, swept_s(forwarder->stats));
 	counters_refresh(c);
 	free(c->workers[forwarder->kind].item);
 	c->workers[forwarder->kind] = (struct workers){ .n = 0 };
@@ -236,19 +264,11 @@ static void take_vip_flows(struct counters *c)
 	c->scan = flow_scan_begin(c->base, c->model, c->publisher, count_flow, on_scanned, c);
 }
 
-/* Only a sweep that began after the last packet of a backend could have been sent knows that none is left. */
-static void reap(struct counters *c, const struct stats_header *stats)
-{
-	uint64_t swept_s = *(const volatile uint64_t *)&stats->sweep_ns / 1000000000;
-
-	if (publish_alive(c->publisher) && swept_s > 0)
-		model_reap(c->model, swept_s);
-}
-
 static void on_tick(evutil_socket_t fd, short what, void *context)
 {
 	struct counters *c = context;
 	const struct stats_header *stats = publish_stats(c->publisher);
+	uint64_t now_s;
 
 	(void)fd;
 	(void)what;
@@ -256,11 +276,12 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
 		c->packets_per_second = 0;
 		return;
 	}
+	now_s = swept_s(stats);
 	counters_refresh(c);
 	take_all_rates(c);
 	take_vip_flows(c);
 	totals_keep(c->totals);
-	reap(c, stats);
+	reap(c, now_s);
 }
 
 /* Figures of the last moment must not stand there as if they went on. */

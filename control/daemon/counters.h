@@ -48,6 +48,8 @@ void counters_close(struct counters *counters);
 
 /* Read now, so that what the model and the totals say is of this moment. */
 void counters_refresh(struct counters *counters);
+/* The same, and the model is told of a sweep that has ended since: before it begins to count sweeps of a backend. */
+void counters_catch_up(struct counters *counters);
 
 /* Since shuntd began, over restarts of the forwarders. */
 uint64_t counters_total(const struct counters *counters, enum counter counter);

@@ -221,6 +221,8 @@ void model_set_ramp(struct model *model, struct backend *backend, uint16_t permi
  * to drain has found no flow of it.
  */
 void model_reap(struct model *model, uint64_t now_s);
+/* The last sweep ended then, before anything that sweeps are to count: a forwarder came. now_s as above. */
+void model_swept(struct model *model, uint64_t now_s);
 /*
  * End the drains whose deadline is over: flows that are left are cut. now_ms: clock_boot_ms(). Returns the next
  * deadline, or 0 if there is none.

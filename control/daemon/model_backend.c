@@ -365,6 +365,11 @@ void model_reap(struct model *model, uint64_t now_s)
 	}
 }
 
+void model_swept(struct model *model, uint64_t now_s)
+{
+	model->swept_s = now_s;
+}
+
 int model_find_pool(struct model *model, const char *name, struct pool **pool, struct error *error)
 {
 	*pool = model_pool_find(model, name);

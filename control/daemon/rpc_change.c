@@ -134,6 +134,9 @@ enum rpc_outcome rpc_drain(struct rpc_call *call)
 	if (deadline && ms <= 0)
 		return rpc_fail(call, RPC_INVALID_PARAMS, -EINVAL,
 			"deadline: \"%.40s\" is not a time such as \"30m\"", deadline);
+	/* A sweep that ended since the last look would be taken for one that ended after this. */
+	if (call->daemon->counters)
+		counters_catch_up(call->daemon->counters);
 	return rpc_changed(call,
 		model_drain(call->daemon->model, rpc_get_text(call, "pool"), rpc_get(call, "address")->address,
 			&wish, &error),

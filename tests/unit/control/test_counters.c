@@ -522,6 +522,34 @@ static void a_segment_to_come(void)
 	end();
 }
 
+/* A sweep that ended before a drain, or before the forwarder was met, says nothing of what came after it. */
+static void sweeps_of_before_do_not_count(void)
+{
+	struct drain_wish wish = { .force = true };
+	struct error error;
+	struct backend *b;
+
+	begin();
+	make_segment(FORWARDER_DATAPLANE, 1);
+	fakes[FORWARDER_DATAPLANE].stats->sweep_ns = 5000000000;
+	come_up(FORWARDER_DATAPLANE);
+	b = model_backend_find(model_pool_find(model, "web"), unit_addr("10.0.0.11"));
+	counters_catch_up(counters);
+	CU_ASSERT_EQUAL(b->sweeps, 0);
+	fakes[FORWARDER_DATAPLANE].stats->sweep_ns = 6000000000;
+	counters_catch_up(counters);
+	CU_ASSERT_EQUAL(model_drain(model, "web", b->address, &wish, &error), 0);
+	counters_catch_up(counters);
+	CU_ASSERT_EQUAL(b->sweeps, 0);
+	fakes[FORWARDER_DATAPLANE].stats->sweep_ns = 7000000000;
+	counters_catch_up(counters);
+	CU_ASSERT_FALSE(b->drain.over);
+	fakes[FORWARDER_DATAPLANE].stats->sweep_ns = 8000000000;
+	counters_catch_up(counters);
+	CU_ASSERT_TRUE(b->drain.over);
+	end();
+}
+
 static void the_list_is_named(void)
 {
 	for (int i = 0; i < COUNTER_COUNT; i++) {
@@ -556,6 +584,7 @@ int main(void)
 		{ "a segment to come", a_segment_to_come },
 		{ "another path", another_path },
 		{ "a file of before", a_file_of_before },
+		{ "sweeps of before do not count", sweeps_of_before_do_not_count },
 		{ "the list is named", the_list_is_named },
 		{ NULL, NULL },
 	};
