@@ -104,7 +104,8 @@ static json_t *show_pool(const struct daemon *daemon, const struct pool *pool, c
 	for (const struct backend *b = pool->backends; b; b = b->next)
 		if (!b->removed && (!only->given || addr_equal(b->address, only->address)))
 			json_array_append_new(backends, show_backend(daemon, b, rate));
-	return json_pack("{s:s,s:s,s:s,s:i,s:b,s:s?,s:b,s:o}", "name", pool->name, "scheduler",
+	return json_pack("{s:s,s:b,s:s,s:s,s:i,s:b,s:s?,s:b,s:o}", "name", pool->name, "in_use",
+		model_pool_is_used(pool), "scheduler",
 		scheduler_name(pool->scheduler), "check", config_check_print(&pool->check, check), "panic",
 		(int)pool->panic, "panicking", pool->panicking, "fallback",
 		pool->fallback ? pool->fallback->name : NULL, "in_fallback", pool->in_fallback, "backends", backends);

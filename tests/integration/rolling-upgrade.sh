@@ -45,8 +45,11 @@ upgrade() { # STATUS ARG...
 }
 said() { grep -qE "$1" "$scratch/said" || fail "the upgrade does not say: $1"; }
 
-step "a command that fails: its server stays drained, the others are left alone"
+step "a command that fails: its server stays drained, the others are left alone, and who is out of another pool"
+ctl disable 10.0.0.12 --pool dns
 upgrade 1 -- false
+said '10\.0\.0\.12 is disabled already in pool dns: left as it is$'
+ctl enable 10.0.0.12 --pool dns
 is "rs1" "$(backend_state web 10.0.0.11)" drained
 is "rs2" "$(backend_state web 10.0.0.12)" up
 said '10\.0\.0\.11  NOT DONE: the command ended with status 1; the server stays drained$'
