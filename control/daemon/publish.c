@@ -185,6 +185,8 @@ static void put_in_force(struct publisher *p)
 	p->active_version = p->sent_version;
 	p->sent_version = 0;
 	p->change_active = p->change_sent;
+	if (*p->refused)
+		model_flows_unknown(p->model);
 	p->refused[0] = '\0';
 	event_del(p->retry);
 	answer_active(p);
@@ -364,7 +366,8 @@ static void on_watch(evutil_socket_t fd, short what, void *context)
 {
 	struct publisher *p = context;
 
-	if (is_up(p) && !publish_alive(p))
+	/* Nor do sweeps say that a drain is over of which the forwarder has not taken note. */
+	if (is_up(p) && (!publish_alive(p) || *p->refused))
 		model_flows_unknown(p->model);
 }
 

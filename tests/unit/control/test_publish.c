@@ -433,6 +433,11 @@ static void a_refusal_keeps_the_old(void)
 	CU_ASSERT_EQUAL(publish_version(publisher), version);
 	CU_ASSERT_EQUAL(((const struct snapshot_header *)publish_snapshot(publisher))->version, version);
 	CU_ASSERT_PTR_NOT_NULL(strstr(warning(), "the snapshot before it stays in force"));
+	/* Sweeps under it say nothing of a drain that it does not know. */
+	model_reap(model, 1);
+	CU_ASSERT_EQUAL(control_backend(model, "web", "10.0.0.11")->sweeps, 1);
+	RUN_UNTIL(control_backend(model, "web", "10.0.0.11")->sweeps == 0);
+	CU_ASSERT_TRUE(publish_alive(publisher));
 	dp.refuse = NULL;
 	set_weight(4);
 	publish_wait(publisher, note_outcome, &later, 5000);
