@@ -330,6 +330,8 @@ void model_pool_rename(struct model *model, struct pool *pool, const char *name)
 void model_pool_remove(struct model *model, struct pool *pool)
 {
 	model_pool_set_fallback(model, pool, NULL);
+	/* Backends go one by one: that is no reason for alarm. */
+	pool->panic = 0;
 	for (struct pool *p = model->first_pool; p && pool->n_fallback_of; p = p->next)
 		if (p->fallback == pool)
 			model_pool_set_fallback(model, p, NULL);

@@ -87,6 +87,7 @@ static bool precedes(const struct pool *pool, const struct vip *a, const struct 
 static void count(struct model *model, struct pool *pool, const struct vip *vip, int one)
 {
 	bool tcp = vip->port && vip->protocol == IPPROTO_TCP;
+	int family = pool->family;
 
 	pool->n_vips += (uint32_t)one;
 	if (vip->port)
@@ -103,6 +104,9 @@ static void count(struct model *model, struct pool *pool, const struct vip *vip,
 	else if (!pool->n_vips && !pool->n_backends)
 		pool->family = AF_UNSPEC;
 	model_pool_settle(model, pool);
+	/* One without backends has a fallback, or is one, only now that its family is known. */
+	if (pool->family != family && !model->settle_later)
+		model_weigh_all(model);
 }
 
 int model_vip_insert(struct model *model, const struct vip_spec *spec, struct pool *pool, int id, struct vip **out,

@@ -227,6 +227,23 @@ static void panic_and_fallback(void)
 	tear_down();
 }
 
+/* By command, piece by piece; its family is known only by its VIP. */
+static void fallback_of_one_without_backends(void)
+{
+	struct config_pool empty = { .name = "empty", .check = { .type = CHECK_TCP }, .fallback = "sorry" };
+	struct error error;
+
+	set_up(WITH("", SORRY));
+	CU_ASSERT_EQUAL(model_pool_add(m, &empty, &error), 0);
+	CU_ASSERT_FALSE(model_pool_find(m, "empty")->in_fallback);
+	CU_ASSERT_EQUAL(model_vip_add(m, unit_addr("192.0.2.81"), 6, 80, "empty", &error), 0);
+	CU_ASSERT_TRUE(model_pool_find(m, "empty")->in_fallback);
+	build();
+	CU_ASSERT_EQUAL(model_vip_del(m, unit_addr("192.0.2.81"), 6, 80, &error), 0);
+	CU_ASSERT_EQUAL(model_pool_del(m, "empty", &error), 0);
+	tear_down();
+}
+
 /* One level: where the fallback falls back to is nobody's business but its own VIPs'. */
 static void fallbacks_of_each_other(void)
 {
@@ -412,6 +429,7 @@ int main(void)
 		{ "panic", panic },
 		{ "suspicion is no panic", suspicion_is_no_panic },
 		{ "fallback", fallback },
+		{ "fallback of one without backends", fallback_of_one_without_backends },
 		{ "panic and fallback", panic_and_fallback },
 		{ "fallbacks of each other", fallbacks_of_each_other },
 		{ "counts are right", counts_are_right },
