@@ -141,10 +141,10 @@ static void on_ended(evutil_socket_t fd, short what, void *context)
 		return;
 	/* What it left behind in its group, before its number may be another's. */
 	kill_group(process);
-	waitpid(process->pid, &process->end.status, WNOHANG);
-	/* Descendants that had the pipe, too, are not waited for. */
+	/* Descendants that had the pipe, too, are not waited for. Too much of it has the group killed once more. */
 	while (process->output >= 0 && read_some(process))
 		;
+	waitpid(process->pid, &process->end.status, WNOHANG);
 	memcpy(text, process->text, sizeof(text));
 	text[process->kept] = '\0';
 	end = process->end;
