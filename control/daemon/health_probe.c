@@ -156,20 +156,38 @@ static void finish_failure(struct probe *probe, const struct check_result *resul
 	health_change(probe, verdict, !first, why);
 }
 
+/* A check failed: what of our own kept its packets from the backend, or NULL. */
+static const char *why_unasked(const struct probe *probe, bool silent)
+{
+	/* It, or the interface, went while the check was on its way. */
+	if (!publish_carries_checks(probe->health->publisher))
+		return NO_FORWARDER;
+	if (!silent)
+		return NULL;
+	if (check_of(probe)->via == CHECK_VIA_VIP && !route_is_up(probe->health->routes, probe->backend))
+		return ROUTE_NO_INTERFACE;
+	/* The kernel drops what it can't send without a word. */
+	if (neighbour_unasked(probe->health->neighbours, probe->backend))
+		return "the kernel's neighbour table is full";
+	return NULL;
+}
+
 static void on_done(void *context, const struct check_result *result)
 {
 	struct probe *probe = context;
+	const char *unasked;
 
 	probe->run = NULL;
 	probe->health->stats.under_way--;
+	unasked = result->outcome == CHECK_FAILED ? why_unasked(probe, result->silent) : NULL;
 	if (result->outcome == CHECK_UNMADE)
 		route_doubt(probe->health->routes, probe->backend);
 	if (result->outcome == CHECK_SUCCEEDED)
 		finish_success(probe, result->weight);
 	else if (result->outcome == CHECK_UNMADE)
 		finish_unmade(probe, result->why);
-	else if (!publish_carries_checks(probe->health->publisher))
-		finish_unmade(probe, NO_FORWARDER); /* it went while the check was on its way over it */
+	else if (unasked)
+		finish_unmade(probe, unasked);
 	else
 		finish_failure(probe, result);
 }

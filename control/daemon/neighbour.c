@@ -13,12 +13,14 @@
 #include <string.h>
 
 #include "address.h"
+#include "clock.h"
 #include "log.h"
 #include "sorted.h"
 
 #define ASK_FIRST_MS 1000  /* doubled with every question that stays without answer ... */
 #define ASK_LAST_MS 30000  /* ... up to this */
 #define ASK_SPACING_US 500 /* between questions when many are due at once */
+#define OVERFLOW_KEPT_MS 60000
 
 #define NUD_USABLE (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP)
 
@@ -52,7 +54,7 @@ struct neighbours {
 	struct ports_listener links;
 	struct model_listener changes;
 	struct sorted by_address; /* of struct neighbour */
-	bool overflow;            /* the kernel's table is full; logged */
+	uint64_t overflow_ms;     /* when the kernel's table was found full last; 0: never */
 };
 
 static int compare_address(const void *key, const void *item)
@@ -84,15 +86,20 @@ static uint64_t patience_us(const struct neighbour *n)
 	return ms * 1000 + ms * 250 * ((uint64_t)random() & 0xff) / 0xff;
 }
 
+/* Where it is full, some still find room, by and by: it is so until nobody has been refused for a while. */
+static bool is_full(const struct neighbours *all)
+{
+	return all->overflow_ms && clock_boot_ms() - all->overflow_ms < OVERFLOW_KEPT_MS;
+}
+
 static void note_overflow(struct neighbours *all, int error)
 {
-	if (error == -ENOBUFS && !all->overflow) {
-		all->overflow = true;
+	if (error != -ENOBUFS)
+		return;
+	if (!is_full(all))
 		log_warning("the kernel's neighbour table is full: raise net.ipv4.neigh.default.gc_thresh3 and the same "
 			    "of net.ipv6 above the number of backends");
-	}
-	if (error == 0)
-		all->overflow = false;
+	all->overflow_ms = clock_boot_ms();
 }
 
 static const struct interface *interface_of(const struct neighbour *n)
@@ -552,6 +559,31 @@ void neighbour_doubt(struct neighbours *all, const struct backend *backend)
 		ask(n);
 }
 
+static int note_found(const struct nlmsghdr *message, void *context)
+{
+	if (message->nlmsg_type == RTM_NEWNEIGH)
+		*(bool *)context = true;
+	return MNL_CB_OK;
+}
+
+bool neighbour_unasked(struct neighbours *all, const struct backend *backend)
+{
+	/* Also of those with a pinned MAC: the kernel's own packets need an entry as well. */
+	struct neighbour n = { .all = all, .address = backend->address, .port = backend->port };
+	bool found = false, full = is_full(all);
+	int error;
+
+	if (!interface_index(interface_of(&n)))
+		return false;
+	error = netlink_query(all->netlink, begin(&n, RTM_GETNEIGH, 0, 0), note_found, &found);
+	if (found || (error && error != -ENOENT))
+		return false;
+	/* One that did not answer goes when there is no room, so that it may well be asked for now. */
+	error = netlink_request(all->netlink, begin(&n, RTM_NEWNEIGH, NLM_F_CREATE, NTF_USE));
+	note_overflow(all, error);
+	return full || error == -ENOBUFS;
+}
+
 static long table_limit(const char *family)
 {
 	char path[80];
@@ -599,7 +631,7 @@ void neighbour_warnings(const struct neighbours *all, json_t *warnings)
 			json_sprintf(unknown > 1 ? "no MAC known of %zu backends, one is %s" :
 						   "no MAC known of %zu backend: %s",
 				unknown, address_print(first->address, address)));
-	if (all->overflow)
+	if (is_full(all))
 		json_array_append_new(warnings, json_string("the kernel's neighbour table is full"));
 	warn_of_limit(warnings, "ipv4", ipv4);
 	warn_of_limit(warnings, "ipv6", all->by_address.n - ipv4);

@@ -33,6 +33,12 @@ void neighbour_close(struct neighbours *neighbours);
  */
 void neighbour_doubt(struct neighbours *neighbours, const struct backend *backend);
 
+/*
+ * The backend was silent: whether it was never asked for, because the kernel has no entry of it and no room for one.
+ * If there is room it is asked for now.
+ */
+bool neighbour_unasked(struct neighbours *neighbours, const struct backend *backend);
+
 /* Add lines on what is wrong to an array of strings. */
 void neighbour_warnings(const struct neighbours *neighbours, json_t *warnings);
 

@@ -143,6 +143,11 @@ static const char *fault(
 	return routes->why;
 }
 
+bool route_is_up(const struct routes *routes, const struct backend *backend)
+{
+	return interface_index(ports_interface(routes->ports, backend->port)) != 0;
+}
+
 bool route_ready(struct routes *routes, const struct backend *backend, struct addr destination, const char **why)
 {
 	const struct interface *interface = ports_interface(routes->ports, backend->port);
@@ -154,7 +159,7 @@ bool route_ready(struct routes *routes, const struct backend *backend, struct ad
 	*why = "";
 	way_out->port = backend->port;
 	if (!oif) {
-		*why = "the kernel interface is not there or not up";
+		*why = ROUTE_NO_INTERFACE;
 		return false;
 	}
 	if (way_out->installed) {

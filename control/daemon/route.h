@@ -26,6 +26,8 @@
 #define ROUTE_BLOCKS_PRIORITY 53000u /* of the others, behind the host's (route_rules.h), */
 #define ROUTE_BLOCKS_END 61707u	     /* to this */
 
+#define ROUTE_NO_INTERFACE "the kernel interface is not there or not up"
+
 struct routes;
 
 /* Removes what an earlier shuntd left. All are the caller's and outlive it. NULL: no memory. */
@@ -48,6 +50,8 @@ void route_drop(struct routes *routes, const struct backend *backend);
 bool route_ready(struct routes *routes, const struct backend *backend, struct addr destination, const char **why);
 /* A check that route_ready() was true for could not be made: the kernel is asked before the next. */
 void route_doubt(struct routes *routes, const struct backend *backend);
+/* Whether the interface that its checks leave by is up. */
+bool route_is_up(const struct routes *routes, const struct backend *backend);
 uint32_t route_mark(const struct backend *backend);
 
 /* Add lines on what would keep checks from working (rp_filter, a VIP that is local here, no address). */
