@@ -10,8 +10,9 @@
 #include "check_regex.h"
 #include "check_text.h"
 #include "config.h"
+#include "expression.h"
 
-#define BODY_SIZE_MAX 4096 /* of an expression, with its repetitions written out */
+#define BODY_SIZE_MAX EXPRESSION_SIZE_MAX /* of an expression, with its repetitions written out */
 #define BODY_DEPTH_MAX 32  /* of groups in it */
 
 #define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._"
@@ -168,8 +169,7 @@ static unsigned long most_of(const char *braces)
 
 /*
  * Why an expression is none for a check, whatever the C library thinks of it. To look back for what a group has
- * found takes any time, and repetitions of repetitions any memory; and it is made part of another one
- * (check_regex.c). NULL: it is one.
+ * found takes any time, and repetitions of repetitions any memory. NULL: it is one.
  */
 static const char *expression_fault(const char *text)
 {
@@ -206,6 +206,18 @@ static const char *expression_fault(const char *text)
 	return NULL;
 }
 
+/* As it will be looked for (expression.h). */
+static int compiled_fault(const char *text, struct error *error)
+{
+	struct expression *expression = expression_new(text);
+
+	if (!expression)
+		return errno == E2BIG ? error_set(error, EINVAL, "\"%.64s\" repeats too much", text) :
+					error_set(error, errno, "%s", strerror(errno));
+	expression_free(expression);
+	return 0;
+}
+
 int check_body_fault(const char *text, struct error *error)
 {
 	char why[128];
@@ -218,7 +230,7 @@ int check_body_fault(const char *text, struct error *error)
 
 	if (!err) {
 		regfree(&regex);
-		return 0;
+		return compiled_fault(text, error);
 	}
 	regerror(err, &regex, why, sizeof(why));
 	return error_set(error, EINVAL, "\"%.64s\" is not an extended regular expression: %s", text, why);

@@ -2,21 +2,19 @@
 /* Compiled expressions, the last used first; those that nobody uses go when there are many. */
 #include "check_regex.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "check_kind.h"
+#include "expression.h"
 
 #define KEPT 64
-#define USES 10000 /* after which it is compiled anew: it keeps each state that bodies have brought it into */
 
 struct check_regex {
 	struct check_regex *next;
 	unsigned int users;
-	unsigned int uses;
-	regex_t compiled;
-	char expression[];
+	struct expression *compiled;
+	char text[];
 };
 
 static void drop(struct check_regex **link)
@@ -24,7 +22,7 @@ static void drop(struct check_regex **link)
 	struct check_regex *regex = *link;
 
 	*link = regex->next;
-	regfree(&regex->compiled);
+	expression_free(regex->compiled);
 	free(regex);
 }
 
@@ -41,25 +39,6 @@ static void make_room(struct checker *checker)
 		drop(last);
 }
 
-/*
- * The C library tries an expression at one place after the other, each time up to the end if need be: seconds, for
- * 64 KiB of x and "x+y". One that can only be at the very beginning it tries once, in time that grows with the
- * length alone. So the expression is one for all of the text up to where it is found. (References back to what a
- * group has matched would not be linear even so; the configuration has none.)
- */
-static int compile_linear(regex_t *compiled, const char *expression)
-{
-	char *whole;
-	int err;
-
-	/* Any byte: [^x] is any but x and the end of a line, while a dot is none that is 0 either. */
-	if (asprintf(&whole, "\\`([^x]|x|\n)*(%s)", expression) < 0)
-		return -1;
-	err = regcomp(compiled, whole, CHECK_REGEX_FLAGS);
-	free(whole);
-	return err;
-}
-
 static struct check_regex *compile(struct checker *checker, const char *expression)
 {
 	size_t size = strlen(expression) + 1;
@@ -67,13 +46,14 @@ static struct check_regex *compile(struct checker *checker, const char *expressi
 
 	if (!regex)
 		return NULL;
-	memcpy(regex->expression, expression, size);
-	if (compile_linear(&regex->compiled, expression)) {
+	memcpy(regex->text, expression, size);
+	regex->compiled = expression_new(expression);
+	if (!regex->compiled) {
 		free(regex);
 		return NULL;
 	}
 	make_room(checker);
-	regex->users = regex->uses = 0;
+	regex->users = 0;
 	return regex;
 }
 
@@ -82,12 +62,8 @@ struct check_regex *check_regex_get(struct checker *checker, const char *express
 	struct check_regex *regex = NULL;
 
 	for (struct check_regex **link = &checker->regexes; *link; link = &(*link)->next) {
-		if (strcmp((*link)->expression, expression))
+		if (strcmp((*link)->text, expression))
 			continue;
-		if ((*link)->uses >= USES && (*link)->users == 0) {
-			drop(link);
-			break;
-		}
 		regex = *link;
 		*link = regex->next;
 		break;
@@ -99,7 +75,6 @@ struct check_regex *check_regex_get(struct checker *checker, const char *express
 	regex->next = checker->regexes;
 	checker->regexes = regex;
 	regex->users++;
-	regex->uses++;
 	return regex;
 }
 
@@ -111,10 +86,7 @@ void check_regex_put(struct check_regex *regex)
 
 bool check_regex_finds(const struct check_regex *regex, const char *data, size_t size)
 {
-	/* By length, not up to the first 0 (REG_STARTEND): the data is whatever a server sent. */
-	regmatch_t range = { .rm_so = 0, .rm_eo = (regoff_t)size };
-
-	return regexec(&regex->compiled, data, 1, &range, REG_STARTEND) == 0;
+	return expression_finds(regex->compiled, data, size);
 }
 
 void check_regex_close(struct checker *checker)

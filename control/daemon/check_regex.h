@@ -16,7 +16,7 @@ struct checker;
 /* A POSIX extended expression, to be given back. NULL: no memory, or it does not compile. */
 struct check_regex *check_regex_get(struct checker *checker, const char *expression);
 void check_regex_put(struct check_regex *regex);
-/* Zeros may be in data; there is one behind it. */
+/* Zeros may be in data. */
 bool check_regex_finds(const struct check_regex *regex, const char *data, size_t size);
 void check_regex_close(struct checker *checker);
 

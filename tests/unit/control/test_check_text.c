@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The small languages in a check's settings, and expressions for bodies. */
+#include <malloc.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -7,6 +9,7 @@
 #include "check_regex.h"
 #include "check_text.h"
 #include "config.h"
+#include "expression.h"
 #include "unit.h"
 
 static struct error error;
@@ -113,10 +116,10 @@ static void test_names(void)
 
 static void test_bodies(void)
 {
-	static const char *const right[] = { "ok", "^(a|b)+$", "[\\1]", "[]{9999}]", "x{64}{32}", "x{,3}",
+	static const char *const right[] = { "ok", "^(a|b)+$", "[\\1]", "[]{9999}]", "x{64}{8}", "x{,3}",
 		"a\\{9999999\\}", "[[:alpha:]]*", "a+b+c+d+e+f+g+h+i+j+k+l+m+n+o+p+q+r+s+t+u+v+w+x+y+z+",
 		"((a)(b))(c|d)+" };
-	static const char *const wrong[] = { "(", "[", "(a)\\1", "x{9999}", "((x{50}){50}){20}", "*", "a\\",
+	static const char *const wrong[] = { "(", "[", "(a)\\1", "x{9999}", "x{64}{32}", "((x{50}){50}){20}", "*", "a\\",
 		"[[:nothing:]]" };
 
 	for (size_t i = 0; i < UNIT_COUNT(right); i++)
@@ -149,6 +152,7 @@ static void test_expressions(void)
 	struct checker checker = { .priority = 0 };
 	static char many[65537];
 	struct timespec before, after;
+	size_t memory;
 	char text[32];
 
 	CU_ASSERT(finds(&checker, "b+", "abc", 3) && !finds(&checker, "b+", "ac", 2));
@@ -164,6 +168,16 @@ static void test_expressions(void)
 		CU_ASSERT_FALSE(finds(&checker, slow[i], many, sizeof(many) - 1));
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
 	CU_ASSERT(after.tv_sec - before.tv_sec < 2);
+	/* Each place in this is at another set of places in the expression. */
+	for (size_t i = 0; i < sizeof(many) - 1; i++)
+		many[i] = "ac"[random() & 1];
+	memory = mallinfo2().uordblks;
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+	CU_ASSERT_FALSE(finds(&checker, "a.{20}b", many, sizeof(many) - 1));
+	CU_ASSERT_FALSE(finds(&checker, "a[ac]{500}b", many, sizeof(many) - 1));
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+	CU_ASSERT(after.tv_sec - before.tv_sec < 2);
+	CU_ASSERT(mallinfo2().uordblks < memory + 200000);
 	/* Kept, and not for ever; those in use stay. */
 	for (int i = 0; i < 1000; i++) {
 		snprintf(text, sizeof(text), "number %d", i);
@@ -175,6 +189,46 @@ static void test_expressions(void)
 	CU_ASSERT_PTR_NULL(checker.regexes);
 }
 
+/* Against the C library, on random ones and short texts. */
+static void test_as_the_c_library(void)
+{
+	static const char *const tokens[] = { "a", "b", "c", "ab", "(", ")", "|", "*", "+", "?", "{2}", "{1,3}", "{,2}",
+		"{2,}", "{0}", ".", "[ab]", "[^a]", "[]a]", "[[:alpha:]]", "^", "$", "\\w", "\\W", "\\.", "()", "\n", "\\s" };
+	unsigned int compared = 0, different = 0;
+
+	srandom(1);
+	for (int i = 0; i < 5000; i++) {
+		struct expression *expression;
+		char text[128] = "", data[12];
+		regex_t regex;
+
+		for (long n = random() % 9; n > 0; n--)
+			strcat(text, tokens[random() % (long)UNIT_COUNT(tokens)]);
+		if (check_body_fault(text, &error) < 0 || regcomp(&regex, text, CHECK_REGEX_FLAGS))
+			continue;
+		expression = expression_new(text);
+		for (int k = 0; k < 8 && expression; k++) {
+			regmatch_t range = { .rm_eo = (regoff_t)(random() % 10) };
+			bool theirs;
+
+			for (regoff_t at = 0; at < range.rm_eo; at++)
+				data[at] = "abc_\n -"[random() % 7];
+			data[range.rm_eo] = '\0';
+			compared++;
+			theirs = regexec(&regex, data, 1, &range, REG_STARTEND) == 0;
+			if (theirs == expression_finds(expression, data, strlen(data)))
+				continue;
+			different++;
+			unit_note("%s in \"%s\": %s", text, data, theirs ? "not found" : "found");
+		}
+		CU_ASSERT_PTR_NOT_NULL(expression);
+		expression_free(expression);
+		regfree(&regex);
+	}
+	CU_ASSERT(compared > 5000);
+	CU_ASSERT_EQUAL(different, 0);
+}
+
 int main(void)
 {
 	static const struct unit_test tests[] = {
@@ -184,6 +238,7 @@ int main(void)
 		{ "names", test_names },
 		{ "expressions that are refused", test_bodies },
 		{ "expressions, in linear time", test_expressions },
+		{ "expressions, as the C library", test_as_the_c_library },
 		{ NULL, NULL },
 	};
 
