@@ -22,6 +22,8 @@ static void disable(struct model *model, struct backend *b)
 	if (b->disabled)
 		return;
 	b->disabled = true;
+	/* What an earlier enable waits for is over: the next one has a check of its own. */
+	b->returning = false;
 	event_tell(EVENT_DISABLED, NULL, b, "%s", "");
 	model_backend_touch(model, b, before);
 	model->generation++;
@@ -55,6 +57,7 @@ static void drain(struct model *model, struct backend *b, const struct drain_wis
 		/* Flows that began since the last sweep are not counted yet. */
 		b->sweeps = 0;
 		b->draining = true;
+		b->returning = false;
 		if (wish->deadline_ms)
 			event_tell(EVENT_DRAIN_BEGUN, NULL, b, "flows that are left after %s are cut",
 				duration_print_ms(wish->deadline_ms, limit));

@@ -175,6 +175,15 @@ static void enabled_through_its_check(void)
 	/* Without anything to undo nothing is asked of it. */
 	CU_ASSERT_EQUAL(model_enable(m, "web", b->address, &error), 0);
 	CU_ASSERT_FALSE(b->returning);
+	/* Taken out before it was back: the next enable is another one, whose check is yet to be begun. */
+	for (int i = 0; i < 2; i++) {
+		CU_ASSERT_EQUAL(drain("web", "10.0.0.11", 0, true), 0);
+		CU_ASSERT_FALSE(b->returning);
+		CU_ASSERT_EQUAL(model_enable(m, "web", b->address, &error), 0);
+		CU_ASSERT_TRUE(b->returning);
+	}
+	CU_ASSERT_EQUAL(model_disable(m, "web", b->address, &error), 0);
+	CU_ASSERT_FALSE(b->returning);
 	/* Where there is no check, at once. */
 	b = of("one", "10.0.0.13");
 	CU_ASSERT_EQUAL(drain("one", "10.0.0.13", 0, true), 0);
