@@ -528,6 +528,11 @@ uint64_t publish_version(const struct publisher *p)
 	return p->active_version;
 }
 
+bool publish_is_pending(const struct publisher *p)
+{
+	return p->change_active != p->change;
+}
+
 bool publish_alive(const struct publisher *p)
 {
 	return p->main && forwarder_alive(p->main);

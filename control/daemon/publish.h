@@ -84,6 +84,8 @@ struct forwarder_flows publish_flows(const struct publisher *publisher);
 const void *publish_snapshot(const struct publisher *publisher);
 /* Version of the snapshot in force; 0: none acknowledged since the main forwarder came up. */
 uint64_t publish_version(const struct publisher *publisher);
+/* Whether something has changed that is not in force yet; it will be, in moments, while a forwarder is up. */
+bool publish_is_pending(const struct publisher *publisher);
 /* Whether the main forwarder is up and alive. */
 bool publish_alive(const struct publisher *publisher);
 /* Whether the kernel reaches backends, as far as it needs the main forwarder for that. */

@@ -157,8 +157,9 @@ enum rpc_outcome rpc_status(struct rpc_call *call)
 	const struct daemon *daemon = call->daemon;
 	struct model_counts counts = model_count(daemon->model);
 
-	call->result = json_pack("{s:s,s:s,s:s,s:o,s:o,s:i,s:o,s:o,s:o,s:o,s:o,s:o}", "version", SHUNT_VERSION,
-		"path", daemon_path(daemon), "path_reason", daemon->path.reason, "snapshot", number(publish_version(daemon->publisher)), "uptime_s",
+	call->result = json_pack("{s:s,s:s,s:s,s:o,s:b,s:o,s:i,s:o,s:o,s:o,s:o,s:o,s:o}", "version", SHUNT_VERSION,
+		"path", daemon_path(daemon), "path_reason", daemon->path.reason, "snapshot",
+		number(publish_version(daemon->publisher)), "pending", publish_is_pending(daemon->publisher), "uptime_s",
 		number(daemon_uptime_s(daemon)), "pid", (int)getpid(),
 		"packets_per_second", rate(counters_packets_per_second(daemon->counters)), "flows",
 		flows_status(daemon), "vips", number(counts.vips), "pools", number(counts.pools), "backends",

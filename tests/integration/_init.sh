@@ -109,15 +109,17 @@ kill_hard() { # dataplane or shuntd, and wait until it is gone
 	spawned_end "$run/pid/$1" KILL
 }
 
-all_up() {
-	[[ $(json show '[.pools[].backends[] | select(.state != "up")] | length') == 0 ]]
-}
+# What shuntd knows is in force: while many things change at once the forwarder is a moment behind.
+in_force() { [[ $(json status .pending) == false ]]; }
+
+none_down() { [[ $(json show '[.pools[].backends[] | select(.state != "up")] | length') == 0 ]]; }
+all_up() { none_down && in_force; }
 
 backend_state() { # POOL ADDR
 	json show ".pools[] | select(.name == \"$1\") | .backends[] | select(.address == \"$2\") | .state"
 }
 
-state_is() { [[ $(backend_state "$1" "$2") == "$3" ]]; }
+state_is() { [[ $(backend_state "$1" "$2") == "$3" ]] && in_force; }
 
 # shuntd has its forwarder.
 connected() {
