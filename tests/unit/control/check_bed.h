@@ -16,6 +16,29 @@ struct check_verdict {
 	double ms; /* that it took */
 };
 
+/* What a verdict is to be: with <string.h>, CUnit and unit.h. ANSWERED: something of the target's was heard. */
+#define SUCCEEDS(v)                                                                                        \
+	do {                                                                                               \
+		struct check_verdict is = v;                                                               \
+		CU_ASSERT_EQUAL(is.outcome, CHECK_SUCCEEDED);                                              \
+		if (is.outcome != CHECK_SUCCEEDED)                                                         \
+			unit_note("%s", is.why);                                                           \
+	} while (0)
+#define FAILS(v, because)                                                                                  \
+	do {                                                                                               \
+		struct check_verdict is = v;                                                               \
+		CU_ASSERT_EQUAL(is.outcome, CHECK_FAILED);                                                 \
+		CU_ASSERT_STRING_EQUAL(is.why, because);                                                   \
+		if (strcmp(is.why, because))                                                               \
+			unit_note("%s", is.why);                                                           \
+	} while (0)
+#define FAILS_ANSWERED(v, because)                                                                         \
+	do {                                                                                               \
+		struct check_verdict heard = v;                                                            \
+		FAILS(heard, because);                                                                     \
+		CU_ASSERT_FALSE(heard.silent);                                                             \
+	} while (0)
+
 extern struct event_base *bed_base;
 extern struct checker *bed_checker;
 

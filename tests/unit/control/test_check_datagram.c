@@ -16,16 +16,6 @@
 #include "dns_message.h"
 #include "unit.h"
 
-#define SUCCEEDS(v) CU_ASSERT_EQUAL((v).outcome, CHECK_SUCCEEDED)
-#define FAILS(v, because)                                                                                  \
-	do {                                                                                               \
-		struct check_verdict is = v;                                                               \
-		CU_ASSERT_EQUAL(is.outcome, CHECK_FAILED);                                                 \
-		CU_ASSERT_STRING_EQUAL(is.why, because);                                                   \
-		if (strcmp(is.why, because))                                                               \
-			unit_note("%s", is.why);                                                           \
-	} while (0)
-
 static struct check udp(const char *send, const char *receive)
 {
 	return (struct check){ .type = CHECK_UDP, .send = (char *)send, .receive = (char *)receive };

@@ -13,17 +13,6 @@
 #include "process.h"
 #include "unit.h"
 
-#define SUCCEEDS(v) CU_ASSERT_EQUAL((v).outcome, CHECK_SUCCEEDED)
-#define FAILS(v, because)                                                                                  \
-	do {                                                                                               \
-		struct check_verdict is = v;                                                               \
-		CU_ASSERT_EQUAL(is.outcome, CHECK_FAILED);                                                 \
-		CU_ASSERT_STRING_EQUAL(is.why, because);                                                   \
-		CU_ASSERT_FALSE(is.silent);                                                                \
-		if (strcmp(is.why, because))                                                               \
-			unit_note("%s", is.why);                                                           \
-	} while (0)
-
 static const char *user = "nobody";
 static char *words[] = { (char *)"/bin/sh", (char *)"-c", NULL };
 
@@ -44,12 +33,12 @@ static void test_status(void)
 {
 	SUCCEEDS(run("exit 0", 5000));
 	SUCCEEDS(run("echo all is well", 5000));
-	FAILS(run("exit 1", 5000), "exit status 1");
-	FAILS(run("echo; echo '  no disk left  '; echo more; exit 3", 5000), "no disk left   (exit status 3)");
-	FAILS(run("echo to standard error >&2; exit 2", 5000), "to standard error (exit status 2)");
-	FAILS(run("kill -KILL $$", 5000), "ended by signal 9 (Killed)");
-	FAILS(run("echo dying; kill -SEGV $$", 5000), "ended by signal 11 (Segmentation fault): dying");
-	FAILS(run("printf 'a\\tb\\001c\\303\\244\\303d\\n'; exit 1", 5000), "a?b?c\303\244?d (exit status 1)");
+	FAILS_ANSWERED(run("exit 1", 5000), "exit status 1");
+	FAILS_ANSWERED(run("echo; echo '  no disk left  '; echo more; exit 3", 5000), "no disk left   (exit status 3)");
+	FAILS_ANSWERED(run("echo to standard error >&2; exit 2", 5000), "to standard error (exit status 2)");
+	FAILS_ANSWERED(run("kill -KILL $$", 5000), "ended by signal 9 (Killed)");
+	FAILS_ANSWERED(run("echo dying; kill -SEGV $$", 5000), "ended by signal 11 (Segmentation fault): dying");
+	FAILS_ANSWERED(run("printf 'a\\tb\\001c\\303\\244\\303d\\n'; exit 1", 5000), "a?b?c\303\244?d (exit status 1)");
 }
 
 static void test_weight(void)
@@ -57,7 +46,7 @@ static void test_weight(void)
 	struct check check = exec("exit 102");
 	struct check_verdict v;
 
-	FAILS(check_bed_make(&check, 80, 5000), "exit status 102");
+	FAILS_ANSWERED(check_bed_make(&check, 80, 5000), "exit status 102");
 	check.dynamic_weight = true;
 	v = check_bed_make(&check, 80, 5000);
 	SUCCEEDS(v);
@@ -82,16 +71,16 @@ static void test_surroundings(void)
 	char expected[128];
 	struct passwd *entry = getpwnam(user);
 
-	FAILS(v, "web 127.0.0.1 127.0.0.1 80 5000 (exit status 1)");
+	FAILS_ANSWERED(v, "web 127.0.0.1 127.0.0.1 80 5000 (exit status 1)");
 	/* Its user and group and no other group, its own session, no descriptor but three, nothing to read, no signal held. */
 	snprintf(expected, sizeof(expected), "%u %u %u (exit status 1)", entry->pw_uid, entry->pw_gid, entry->pw_gid);
-	FAILS(run("echo $(id -u) $(id -g) $(id -G); exit 1", 5000), expected);
-	FAILS(run("set -- $(cut -d' ' -f1,5,6 /proc/$$/stat); test $1 = $2 -a $1 = $3 && echo yes; exit 1", 5000),
+	FAILS_ANSWERED(run("echo $(id -u) $(id -g) $(id -G); exit 1", 5000), expected);
+	FAILS_ANSWERED(run("set -- $(cut -d' ' -f1,5,6 /proc/$$/stat); test $1 = $2 -a $1 = $3 && echo yes; exit 1", 5000),
 		"yes (exit status 1)");
-	FAILS(run("ls /proc/self/fd | tr '\\n' ' '; exit 1", 5000), "0 1 2 3  (exit status 1)"); /* 3: the folder */
-	FAILS(run("cat; echo $(grep -E 'Sig(Blk|Ign)' /proc/$$/status); pwd; exit 1", 5000),
+	FAILS_ANSWERED(run("ls /proc/self/fd | tr '\\n' ' '; exit 1", 5000), "0 1 2 3  (exit status 1)"); /* 3: the folder */
+	FAILS_ANSWERED(run("cat; echo $(grep -E 'Sig(Blk|Ign)' /proc/$$/status); pwd; exit 1", 5000),
 		"SigBlk: 0000000000000000 SigIgn: 0000000000000000 (exit status 1)");
-	FAILS(run("pwd; exit 1", 5000), "/ (exit status 1)");
+	FAILS_ANSWERED(run("pwd; exit 1", 5000), "/ (exit status 1)");
 }
 
 static void test_unmade(void)
@@ -162,11 +151,11 @@ static void test_hangs(void)
 	snprintf(mark, sizeof(mark), "60.%d", getpid());
 	snprintf(script, sizeof(script), "sleep %s", mark);
 	v = run(script, 100);
-	FAILS(v, "killed: not done within 100ms");
+	FAILS_ANSWERED(v, "killed: not done within 100ms");
 	CU_ASSERT(v.ms < 5000);
 	/* One that does not want to be stopped, and has children. */
 	snprintf(script, sizeof(script), "trap '' TERM INT HUP; sleep %s & sleep %s & sleep %s; wait", mark, mark, mark);
-	FAILS(run(script, 100), "killed: not done within 100ms");
+	FAILS_ANSWERED(run(script, 100), "killed: not done within 100ms");
 	/* One that is done while its child still has the pipe. */
 	snprintf(script, sizeof(script), "sleep %s & exit 0", mark);
 	v = run(script, 5000);
@@ -195,7 +184,7 @@ static void test_fork_bomb(void)
 	snprintf(mark, sizeof(mark), "30.%d", getpid());
 	snprintf(script, sizeof(script), "for i in 1 2 3 4 5 6 7 8; do (for k in 1 2 3 4 5 6 7 8; do sleep %s & done; wait) & done; wait",
 		mark);
-	FAILS(run(script, 300), "killed: not done within 300ms");
+	FAILS_ANSWERED(run(script, 300), "killed: not done within 300ms");
 	CU_ASSERT_EQUAL(count_after_a_moment(mark), 0);
 }
 
@@ -203,7 +192,7 @@ static void test_flood(void)
 {
 	struct check_verdict v = run("yes", 5000);
 
-	FAILS(v, "killed: more than 1024 KiB of output");
+	FAILS_ANSWERED(v, "killed: more than 1024 KiB of output");
 	CU_ASSERT(v.ms < 5000);
 	SUCCEEDS(run("head -c 500000 /dev/zero | tr '\\0' x; exit 0", 5000));
 	v = run("head -c 500000 /dev/zero | tr '\\0' x; exit 1", 5000);

@@ -29,16 +29,6 @@ static struct check_verdict meet(const struct check *check, enum check_manner ma
 	return v;
 }
 
-#define SUCCEEDS(v) CU_ASSERT_EQUAL((v).outcome, CHECK_SUCCEEDED)
-#define FAILS(v, because)                                                                                  \
-	do {                                                                                               \
-		CU_ASSERT_EQUAL((v).outcome, CHECK_FAILED);                                                \
-		CU_ASSERT_STRING_EQUAL((v).why, because);                                                  \
-		if (strcmp((v).why, because))                                                              \
-			unit_note("%s", (v).why);                                                          \
-		CU_ASSERT_FALSE((v).silent);                                                               \
-	} while (0)
-
 static void test_status(void)
 {
 	struct check check = usual();
@@ -50,14 +40,14 @@ static void test_status(void)
 	SUCCEEDS(meet(&check, SERVER_ANSWERS, "HTTP/1.0 204 No Content\r\n\r\n", 1000));
 	SUCCEEDS(meet(&check, SERVER_ANSWERS, "HTTP/1.1 100 Continue\r\n\r\n" OK, 1000));
 	v = meet(&check, SERVER_ANSWERS, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", 1000);
-	FAILS(v, "HTTP status 503");
+	FAILS_ANSWERED(v, "HTTP status 503");
 	/* A redirect is an answer, not a way. */
 	v = meet(&check, SERVER_ANSWERS, "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", 1000);
-	FAILS(v, "HTTP status 302");
+	FAILS_ANSWERED(v, "HTTP status 302");
 	check.expect = (char *)"200,300-310";
 	SUCCEEDS(meet(&check, SERVER_ANSWERS, "HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n", 1000));
 	v = meet(&check, SERVER_ANSWERS, "HTTP/1.1 204 No Content\r\n\r\n", 1000);
-	FAILS(v, "HTTP status 204");
+	FAILS_ANSWERED(v, "HTTP status 204");
 }
 
 static void test_request(void)
@@ -120,9 +110,9 @@ static void test_body(void)
 	SUCCEEDS(meet(&check, SERVER_STAYS,
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nstat\r\n6\r\nus: ok\r\n0\r\nX-Trailer: 1\r\n\r\n", 1000));
 	v = meet(&check, SERVER_ANSWERS, "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nstatus: bad", 1000);
-	FAILS(v, "the body does not match");
+	FAILS_ANSWERED(v, "the body does not match");
 	v = meet(&check, SERVER_ANSWERS, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 1000);
-	FAILS(v, "the body does not match");
+	FAILS_ANSWERED(v, "the body does not match");
 	/* Cut short. */
 	v = meet(&check, SERVER_ANSWERS, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nstatus: ok", 1000);
 	CU_ASSERT_EQUAL(v.outcome, CHECK_FAILED);
@@ -144,7 +134,7 @@ static void test_body(void)
 	long_one[65536] = '\0';
 	check.body = (char *)"x+y|x+z$";
 	v = meet(&check, SERVER_ANSWERS, long_one, 1000);
-	FAILS(v, "the body does not match");
+	FAILS_ANSWERED(v, "the body does not match");
 	CU_ASSERT(v.ms < 5000);
 }
 
@@ -156,11 +146,11 @@ static void test_faults(void)
 
 	body.body = (char *)"never there";
 	v = meet(&check, SERVER_SILENT, NULL, 100);
-	FAILS(v, "connected, but no answer within 100ms");
+	FAILS_ANSWERED(v, "connected, but no answer within 100ms");
 	/* The loop's clock stands still while it is at work: a timer may come that much early. */
 	CU_ASSERT(v.ms >= 50);
 	v = meet(&check, SERVER_DRIPS, OK, 400);
-	FAILS(v, "connected, but no answer within 400ms");
+	FAILS_ANSWERED(v, "connected, but no answer within 400ms");
 	v = meet(&check, SERVER_CLOSES, NULL, 1000);
 	CU_ASSERT_EQUAL(v.outcome, CHECK_FAILED);
 	unit_note("closes at once: %s", v.why);
@@ -172,12 +162,12 @@ static void test_faults(void)
 	CU_ASSERT_EQUAL(v.outcome, CHECK_FAILED);
 	unit_note("TLS: %s", v.why);
 	v = meet(&check, SERVER_ENDLESS, "HTTP/1.1 200 OK\r\n---X-Header: and one more\r\n", 2000);
-	FAILS(v, "more than 64 KiB of HTTP headers");
+	FAILS_ANSWERED(v, "more than 64 KiB of HTTP headers");
 	v = meet(&check, SERVER_ENDLESS, "HTTP/1.1 100 Continue\r\n\r\n---HTTP/1.1 100 Continue\r\n\r\n", 2000);
 	CU_ASSERT_EQUAL(v.outcome, CHECK_FAILED);
 	unit_note("always to be continued: %s", v.why);
 	v = meet(&check, SERVER_ENDLESS, "HTTP/1.1 200 OK\r\nX-Long: ---and without an end ", 2000);
-	FAILS(v, "more than 64 KiB of HTTP headers");
+	FAILS_ANSWERED(v, "more than 64 KiB of HTTP headers");
 	v = meet(&check, SERVER_ENDLESS, "HTTP/1.1 200 OK\r\n: nonsense\r\n\x01\xff\xfe ---\r\n", 2000);
 	unit_note("nonsense: %s", v.why);
 	/* Any number of bytes of a body: of no interest, or too many. */
@@ -187,11 +177,11 @@ static void test_faults(void)
 	memset(text + strlen(text), 'x', 16384);
 	text[16384 + 50] = '\0';
 	v = meet(&body, SERVER_ENDLESS, text, 2000);
-	FAILS(v, "the body does not match");
+	FAILS_ANSWERED(v, "the body does not match");
 	v = meet(&body, SERVER_ENDLESS, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n---X-Trailer: and one more\r\n", 2000);
-	FAILS(v, "more than 64 KiB of HTTP headers");
+	FAILS_ANSWERED(v, "more than 64 KiB of HTTP headers");
 	v = meet(&body, SERVER_STAYS, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nsome", 100);
-	FAILS(v, "connected, but not all of the body within 100ms");
+	FAILS_ANSWERED(v, "connected, but not all of the body within 100ms");
 	v = meet(&check, SERVER_ENDLESS, "---HTTP/1.1 200 OK\r\n", 2000);
 	unit_note("status lines without an end: %s", v.why);
 }

@@ -112,13 +112,6 @@ static struct check verifying(void)
 	return check;
 }
 
-#define SUCCEEDS(v)                                                                                               \
-	do {                                                                                                      \
-		struct check_verdict is = v;                                                                      \
-		CU_ASSERT_EQUAL(is.outcome, CHECK_SUCCEEDED);                                                     \
-		if (is.outcome != CHECK_SUCCEEDED)                                                                \
-			unit_note("%s", is.why);                                                                  \
-	} while (0)
 #define ENDS(v, as, because)                                                                                      \
 	do {                                                                                                      \
 		struct check_verdict is = v;                                                                      \
