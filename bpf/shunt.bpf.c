@@ -5,16 +5,16 @@
  *
  *	shunt_xdp()   the usual packet, at once (usual.h); any other:
  *	  parse()     what it is
- *	  steps()
- *	    flow()    a flow's: the core's steps, one by one
- *	    other()   what is none: the verdict, and for an answer
- *	    answer()  writes it
+ *	  flow()      a flow's: the core's steps, one by one
+ *	  rest()      what is none
+ *	    other()   the verdict
+ *	    answer()  writes an answer
  *
  * For kernels from 5.15 on: its atomics are of 5.12, no helper is younger than 5.11 but bpf_xdp_get_buff_len(),
  * which the verifier never sees where sizes.frags is 0; look-ups in arrays and bpf_jiffies64() become
  * instructions. The functions are global, so that each is verified once by itself and not once for each way that
- * leads to it: the verifier walks 23,000 instructions, which in one piece were 470,000, of a million that it may.
- * The deepest chain, shunt_xdp(), steps(), flow(), takes 480 of the 512 bytes of stack.
+ * leads to it: in one piece that came to half of the million instructions that the verifier may walk. Stack is
+ * scarce: the deepest chain, shunt_xdp(), flow(), has to fit into 512 bytes with each function's share rounded up.
  */
 #include "xdp_tables.h"
 

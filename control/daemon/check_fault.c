@@ -123,22 +123,6 @@ int check_expect_fault(const char *text, struct error *error)
 	return check_expect_parse(text, &expect, error);
 }
 
-/* The end of a bracket expression that begins at text. Within it there may be [:alpha:], [=a=] and [.a.]. */
-static const char *skip_brackets(const char *text)
-{
-	text++;
-	text += *text == '^';
-	text += *text == ']';
-	for (; *text && *text != ']'; text++) {
-		const char *end =
-			*text == '[' && text[1] && strchr(".:=", text[1]) ? strchr(text + 2, text[1]) : NULL;
-
-		if (end && end[1] == ']')
-			text = end + 1;
-	}
-	return text;
-}
-
 /* How much an expression becomes when it is compiled: repetitions are written out, and those within them again. */
 struct expression_size {
 	unsigned long all;
@@ -178,7 +162,7 @@ static const char *expression_fault(const char *text)
 
 	for (; *text; text++) {
 		if (*text == '[') {
-			text = skip_brackets(text);
+			text = expression_brackets_end(text);
 			add_part(&size[depth], 1);
 		} else if (*text == '\\') {
 			if (isdigit((unsigned char)*++text))

@@ -112,8 +112,8 @@ static void append_class(struct expression *e, const char *text, size_t length)
 	append_set(e, &set);
 }
 
-/* The last character of a bracket expression that begins at text. Within it there may be [:alpha:], [=a=] and [.a.]. */
-static const char *end_of_brackets(const char *text)
+/* Within it there may be [:alpha:], [=a=] and [.a.]. */
+const char *expression_brackets_end(const char *text)
 {
 	text++;
 	text += *text == '^';
@@ -150,7 +150,7 @@ static const char *parse_one(struct expression *e, const char *text)
 		text = parse_choice(e, text + 1);
 		return text + (*text == ')');
 	case '[':
-		end = end_of_brackets(text);
+		end = expression_brackets_end(text);
 		end += *end != '\0';
 		append_class(e, text, (size_t)(end - text));
 		return end;

@@ -22,4 +22,7 @@ void expression_free(struct expression *expression); /* NULL is none */
 /* Anywhere in the data, in which there may be zeros. The expression's own memory is used: one at a time. */
 bool expression_finds(struct expression *expression, const char *data, size_t size);
 
+/* text: at a bracket expression's [. Its ], or the text's end if it has none. */
+const char *expression_brackets_end(const char *text);
+
 #endif

@@ -3,13 +3,13 @@
 servers, of which one is cut off the network, or whose web server is killed. With passive detection and without, which
 is what IPVS with a health checker of the same settings can do.
 
-run(lab_program, build, quick, add, say): add(figure name, unit, samples)
+run(root, build, quick, add, say): add(figure name, unit, samples)
 """
-import json
-import os
 import subprocess
 import tempfile
 import time
+
+from lab import Lab
 
 PER_SECOND = 500
 BEFORE_S = 2  # that all is well
@@ -24,53 +24,23 @@ def percentile(values, share):
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
-class Lab:
-    """shunt on one path, with the checks of the issue: each second, down after so many failures."""
+class Hosts(Lab):
+    """With checks each second, down after so many failures."""
 
-    def __init__(self, program, build, path, passive, fall):
-        self.name = "failover"
-        self.run = f"/run/shunt-lab-{self.name}"
-        self.program = program
-        self.build = build
-        self.environment = dict(os.environ, SHUNT_LAB=self.name, SHUNT_PATH=path, SHUNT_BUILD=build)
+    def __init__(self, root, build, path, passive, fall):
+        super().__init__("failover", root, build, path)
         self.settings = passive, fall
 
-    def __enter__(self):
-        passive, fall = self.settings
-        self.lab("up")
+    def configure(self):
         self.host("client", "sysctl", "-qw", "net.ipv4.ip_local_port_range=1024 65000").wait()
-        with open(f"{self.run}/shunt.conf", encoding="utf-8") as file:
-            text = file.read()
+        self.edit(self.checks)
+
+    def checks(self, text):
+        passive, fall = self.settings
         text = text.replace('{ name = "web";', f'{{ name = "web"; passive = {str(passive).lower()};')
         text = text.replace("rise = 2; fall = 3", f"rise = 1; fall = {fall}")
         assert f"fall = {fall}" in text and "passive =" in text
-        with open(f"{self.run}/shunt.conf", "w", encoding="utf-8") as file:
-            file.write(text)
-        self.lab("start")
-        self.wait_until_all_are_up()
-        return self
-
-    def __exit__(self, *error):
-        self.lab("stop")
-        self.lab("down")
-
-    def lab(self, *args):
-        subprocess.run([self.program, *args], env=self.environment, stdout=subprocess.DEVNULL, check=True)
-
-    def host(self, name, *command, **options):
-        return subprocess.Popen(["ip", "netns", "exec", f"shunt-{self.name}-{name}", *command], text=True, **options)
-
-    def states(self):
-        show = subprocess.run(
-            [f"{self.build}/control/cli/shuntctl", "--socket", f"{self.run}/shuntd.sock", "--json", "show"],
-            stdout=subprocess.PIPE, check=True).stdout
-        return [b["state"] for p in json.loads(show)["pools"] for b in p["backends"]]
-
-    def wait_until_all_are_up(self):
-        end = time.monotonic() + 30
-        while set(self.states()) != {"up"}:
-            assert time.monotonic() < end, "not all backends are up"
-            time.sleep(0.05)
+        return text
 
     def off(self):
         self.host(VICTIM, "ip", "link", "set", "eth0", "down").wait()
@@ -82,7 +52,7 @@ class Lab:
 
     def shell(self, text):
         """With the functions of scripts/lib.sh."""
-        library = os.path.join(os.path.dirname(self.program), "lib.sh")
+        library = f"{self.root}/scripts/lib.sh"
         subprocess.run(["bash", "-euc", f'. "$1"; {text}', "bash", library], check=True)
 
     def kill_server(self):
@@ -132,12 +102,12 @@ def bench(lab, turns, say, add, name, die, revive):
         add(f"{name}_p99_connect", "ms", slow)
 
 
-def run(lab_program, build, quick, add, say):
+def run(root, build, quick, add, say):
     turns = 2 if quick else 5
     for path in ("dpdk", "xdp"):
         for passive in (True, False):
             word = "passive" if passive else "checks"
-            with Lab(lab_program, build, path, passive, 3) as lab:
+            with Hosts(root, build, path, passive, 3) as lab:
                 bench(lab, turns, say, add, f"failover_{path}_{word}_vanished", lab.off, lab.on)
-            with Lab(lab_program, build, path, passive, 1) as lab:
+            with Hosts(root, build, path, passive, 1) as lab:
                 bench(lab, turns, say, add, f"failover_{path}_{word}_refusing", lab.kill_server, lab.start_server)

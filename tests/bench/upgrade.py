@@ -10,6 +10,8 @@ import re
 import subprocess
 import time
 
+from lab import Lab
+
 PER_SECOND = 200
 DOWNLOADS = 20
 SIZE = 8 << 20
@@ -20,26 +22,18 @@ VIP = "192.0.2.80"
 FIN = "8s"
 
 
-class Lab:
-    """shunt on one path, every backend up."""
+class Hosts(Lab):
+    """With a command that upgrades a server."""
 
     def __init__(self, root, build, path):
-        self.name = "upgrade"
-        self.run = f"/run/shunt-lab-{self.name}"
-        self.root = root
-        self.build = build
-        self.environment = dict(os.environ, SHUNT_LAB=self.name, SHUNT_PATH=path, SHUNT_BUILD=build)
-
-    def __enter__(self):
-        self.lab("up")
-        with open(f"{self.run}/shunt.conf", encoding="utf-8") as file:
-            text = file.read()
-        text = re.sub(r"(?m)^flow_table: .*$",
-                      f'flow_table: {{ capacity = 1000000; timeouts: {{ fin = "{FIN}"; }}; }};', text)
-        with open(f"{self.run}/shunt.conf", "w", encoding="utf-8") as file:
-            file.write(text)
-        # The upgrade of a server, given by its address: its nginx ends and another begins.
+        super().__init__("upgrade", root, build, path)
         self.command = f"{self.run}/upgrade-server"
+
+    def configure(self):
+        self.edit(lambda text: re.sub(
+            r"(?m)^flow_table: .*$",
+            f'flow_table: {{ capacity = 1000000; timeouts: {{ fin = "{FIN}"; }}; }};', text))
+        # The upgrade of a server, given by its address: its nginx ends and another begins.
         with open(self.command, "w", encoding="utf-8") as file:
             file.write(f"""#!/usr/bin/env bash
 . "{self.root}/scripts/lib.sh"
@@ -49,27 +43,6 @@ spawn "{self.run}/pid/$host-nginx" "{self.run}/log/$host-nginx.log" ip netns exe
 	nginx -c "{self.run}/$host/nginx.conf" -p "{self.run}/$host" -e stderr
 """)
         os.chmod(self.command, 0o755)
-        self.lab("start")
-        self.wait_until_all_are_up()
-        return self
-
-    def __exit__(self, *error):
-        self.lab("stop")
-        self.lab("down")
-
-    def lab(self, *args):
-        subprocess.run([f"{self.root}/scripts/lab", *args], env=self.environment, stdout=subprocess.DEVNULL, check=True)
-
-    def wait_until_all_are_up(self):
-        end = time.monotonic() + 30
-        while True:
-            show = subprocess.run(
-                [f"{self.build}/control/cli/shuntctl", "--socket", f"{self.run}/shuntd.sock", "--json", "show"],
-                stdout=subprocess.PIPE, check=True).stdout
-            if {b["state"] for p in json.loads(show)["pools"] for b in p["backends"]} == {"up"}:
-                return
-            assert time.monotonic() < end, "not all backends are up"
-            time.sleep(0.05)
 
     def clients(self, download_s):
         return subprocess.Popen(
@@ -90,7 +63,7 @@ def run(root, build, quick, add, say):
     turns, download_s = 1, 10 if quick else DOWNLOAD_S
     for path in ("dpdk", "xdp"):
         results, took = [], []
-        with Lab(root, build, path) as lab:
+        with Hosts(root, build, path) as lab:
             for turn in range(turns):
                 say(f"bench: upgrade, {path}, turn {turn + 1} of {turns}")
                 clients = lab.clients(download_s)

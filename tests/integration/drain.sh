@@ -135,7 +135,7 @@ victim=${left##* } there=${left% *} there=${there// /}
 addr=10.0.0.1${victim#rs}
 ctl drain "$addr" --pool web --deadline 1s
 kill_hard shuntd
-sleep 1.1
+sleep 1.1 # until the deadline is over: nobody is there who could tell
 start_shuntd
 await 10 "it is drained" state_is web "$addr" drained
 is "cut" "$(drain_of "$addr" .cut)" "$there"
