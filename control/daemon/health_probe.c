@@ -11,6 +11,8 @@
 #define NO_FORWARDER "shunt-dataplane is not there"
 #define SPREAD_US 1000 /* first checks: one this often on average, but none later than its interval */
 #define DNS_PORT 53
+#define TICK_US 60000 /* checks begin together, this often: half of what they cost is being woken for each */
+#define TICK_SHARE 16 /* of the interval a tick is no more than one in so many parts */
 
 static uint64_t random_below(uint64_t n)
 {
@@ -22,13 +24,16 @@ static const struct check *check_of(const struct probe *probe)
 	return &probe->backend->pool->check;
 }
 
+/* Now, or at the tick nearest to the time. */
 static void schedule(struct probe *probe, uint64_t due_us)
 {
-	uint64_t now = health_now_us(), delay;
+	uint64_t now = health_now_us(), size = (uint64_t)check_of(probe)->interval_ms * 1000 / TICK_SHARE, tick, delay;
 	struct timeval wait;
 
+	size = size < TICK_US ? size : TICK_US;
+	tick = (due_us + size / 2) / size * size;
 	probe->due_us = due_us > now ? due_us : now;
-	delay = probe->due_us - now;
+	delay = due_us > now && tick > now ? tick - now : 0;
 	wait = (struct timeval){ .tv_sec = (time_t)(delay / 1000000), .tv_usec = (suseconds_t)(delay % 1000000) };
 	event_add(&probe->timer, &wait);
 }
