@@ -40,7 +40,7 @@
 #include "types.h"
 
 #define XDP_CONTROL_MAGIC 0x3150445854485353ULL /* "SSHTXDP1" */
-#define XDP_ABI 1         /* of everything in this file */
+#define XDP_ABI 2         /* of everything in this file */
 #define XDP_LINE 64
 #define XDP_NO_SNAPSHOT 2 /* xdp_control.in_force: none yet, all goes to the kernel */
 #define XDP_MAX_CPUS 1024 /* a power of two; possible CPUs have to be fewer */

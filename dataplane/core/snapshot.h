@@ -10,7 +10,7 @@
 #include "types.h"
 
 #define SNAPSHOT_MAGIC 0x31504e53544e4853ULL /* "SHNTSNP1" */
-#define SNAPSHOT_ABI 1
+#define SNAPSHOT_ABI 2
 #define SNAPSHOT_NONE 0xffffu /* no VIP, no pool, no backend */
 #define SNAPSHOT_MAX_PORTS 16
 #define SNAPSHOT_MAX_IDS 65535 /* VIPs, pools and backends: ids 0..65534 */
@@ -58,7 +58,18 @@ struct snapshot_header {
 	__u64 pools_off; /* struct snapshot_pool[n_pools] */
 	__u64 backends_off;
 	__u64 slots_off; /* __u16[n_slots]: backend ids */
-	__u64 reserved[14];
+
+	__u64 policies_off;     /* struct snapshot_policy[n_policies], by VIP id */
+	__u64 access_off;       /* struct snapshot_access[n_access], by access list id */
+	__u64 access_words_off; /* __u32[n_access_words], what the access lists point into */
+	__u64 n_access_words;
+	__u32 n_policies; /* highest VIP id + 1 */
+	__u32 n_access;
+	__u32 n_rules;        /* highest id of an access list's rule + 1: 0..SNAPSHOT_MAX_RULES */
+	__u32 echo_interval;  /* GUARD_TIME units from one answered ping to the next, per worker; 0: no limit */
+	__u32 echo_tolerance; /* units that pings may come early: a burst */
+	__u32 reserved0;
+	__u64 reserved[7];
 };
 
 struct snapshot_port {
@@ -68,7 +79,28 @@ struct snapshot_port {
 
 #define VIP_USED 0x01      /* the entry is not a hole */
 #define VIP_ACTIVE 0x02    /* this host forwards and answers for it */
+#define VIP_ACCESS 0x04    /* its policy has an access list: every packet's source is looked up */
 #define VIP_SCHED_SHIFT 4  /* two bits: enum scheduler */
+#define VIP_RATE 0x40      /* its policy limits the new flows of a source */
+
+#define SNAPSHOT_MAX_RULES 262144
+
+/* Time of rates: 2^14 ns, 16.4 us; 32 bits of it wrap after 19.5 hours. */
+#define GUARD_TIME_SHIFT 14
+
+/* What a VIP lets in, by VIP id. */
+struct snapshot_policy {
+	__u32 access;		/* id of its access list; with VIP_ACCESS */
+	__u32 half_open;	/* flows that may be half-open before SYNs are forwarded without an entry; 0: none may */
+	__u32 source_interval;	/* GUARD_TIME units from one new flow of a source to the next; with VIP_RATE */
+	__u32 source_tolerance; /* units that new flows may come early: a burst */
+	__u32 reserved[4];
+};
+
+/* An access list: where access.h finds its parts. */
+struct snapshot_access {
+	__u32 reserved[16];
+};
 
 /*
  * One entry of the VIP index, an open-addressed hash table (vip.h). An entry with proto 0 and vip
@@ -119,6 +151,8 @@ _Static_assert(sizeof(struct snapshot_header) == 256, "snapshot header");
 _Static_assert(sizeof(struct snapshot_port) == 8, "snapshot port");
 _Static_assert(sizeof(struct snapshot_vip) == 32, "snapshot VIP");
 _Static_assert(sizeof(struct snapshot_pool) == 16, "snapshot pool");
+_Static_assert(sizeof(struct snapshot_policy) == 32, "snapshot policy");
+_Static_assert(sizeof(struct snapshot_access) == 64, "snapshot access list");
 _Static_assert(sizeof(struct snapshot_backend) == 32, "snapshot backend");
 _Static_assert(__builtin_offsetof(struct snapshot_header, vip_index_size) == 80, "snapshot header");
 _Static_assert(__builtin_offsetof(struct snapshot_header, ports_off) == 104, "snapshot header");

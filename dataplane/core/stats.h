@@ -7,11 +7,13 @@
 #ifndef SHUNT_STATS_H
 #define SHUNT_STATS_H
 
+#include "flow_table.h"
+#include "snapshot.h"
 #include "types.h"
 #include "verdicts.h"
 
 #define STATS_MAGIC 0x31544154534e4853ULL /* "SHNSTAT1" */
-#define STATS_ABI 2
+#define STATS_ABI 3
 #define STATS_MAX_WORKERS 64
 #define STATS_COUNTERS 64 /* room for COUNTER_COUNT */
 #define STATS_IDS 65536
@@ -34,6 +36,18 @@ struct stats_handshakes {
 	__u64 reserved;
 };
 
+/* What happened to a VIP's packets beside being forwarded. */
+struct stats_guard {
+	__u64 opened;	/* worker: rw, others: ro, as all but one; half-open flows entered */
+	__u64 closed;	/* half-open flows that went on, were displaced or ended */
+	__u64 at_sweep; /* worker: ro, sweeper: rw; opened - closed when half_open[] was last counted */
+	__u64 elsewhere; /* packets whose backend is not the one that hashing would give: estimated from a sample */
+	__u64 untracked; /* new flows forwarded without an entry */
+	__u64 refused;	 /* packets that the access list kept out */
+	__u64 limited;	 /* new flows beyond their source's rate */
+	__u64 reserved;
+};
+
 struct stats_worker {
 	__u64 received;                /* packets; equals the sum of the VERDICT counters */
 	__u64 polls;                   /* receive bursts tried */
@@ -45,6 +59,8 @@ struct stats_worker {
 	struct stats_traffic vip[STATS_IDS];
 	struct stats_traffic backend[STATS_IDS];
 	struct stats_handshakes handshakes[STATS_IDS]; /* by backend id */
+	struct stats_guard guard[STATS_IDS];	       /* by VIP id */
+	__u64 rule[SNAPSHOT_MAX_RULES];		       /* by rule id: packets that an access list's rule decided on */
 };
 
 struct stats_port {
@@ -87,10 +103,12 @@ struct stats_header {
 	__u32 closing[STATS_IDS]; /* by backend id */
 	__u32 silent_s[STATS_IDS]; /* by backend id: since the last packet of that of its active flows which had
 				      none for longest; in ticks */
+	__u32 half_open[FLOW_VIP_MASK + 1]; /* by the low bits of the VIP id that a flow's word has */
 };
 
 _Static_assert(sizeof(struct stats_traffic) == 32, "stats traffic");
 _Static_assert(sizeof(struct stats_handshakes) == 32, "stats handshakes");
+_Static_assert(sizeof(struct stats_guard) == 64, "stats guard");
 _Static_assert(sizeof(struct stats_worker) % 64 == 0, "stats worker");
 
 #endif

@@ -20,12 +20,14 @@
 		"for a VIP, but cut short before the end of its transport header")                         \
 	COUNTER(DROP_OTHER_MAC, VERDICT, "drop_other_mac",                                                 \
 		"for a VIP, but the frame is addressed to another host's MAC")                             \
-	COUNTER(DROP_FRAGMENT, VERDICT, "drop_fragment", "for a VIP, but an IP fragment")                  \
+	COUNTER(DROP_FRAGMENT, VERDICT, "drop_fragment",                                                   \
+		"IP fragment for a VIP's address of what is neither TCP, UDP nor a ping")                  \
 	COUNTER(DROP_EXT_HEADERS, VERDICT, "drop_ext_headers",                                             \
-		"for a VIP, with more IPv6 extension headers than are followed")                           \
+		"for a VIP, with more or longer IPv6 extension headers than are followed, or out of order") \
 	COUNTER(DROP_NO_SERVICE, VERDICT, "drop_no_service",                                               \
 		"for a VIP's address, but no VIP has this protocol and port")                              \
-	COUNTER(DROP_ICMP, VERDICT, "drop_icmp", "ICMP to a VIP other than an echo request")               \
+	COUNTER(DROP_ICMP, VERDICT, "drop_icmp",                                                           \
+		"ICMP to a VIP that is neither a ping nor an error about a packet")                        \
 	COUNTER(DROP_INACTIVE, VERDICT, "drop_inactive", "for a VIP this host is not active for")          \
 	COUNTER(DROP_NO_BACKEND, VERDICT, "drop_no_backend", "for a VIP whose pool has no usable backend") \
 	COUNTER(DROP_TX_FULL, VERDICT, "drop_tx_full", "the port's transmit queue was full")               \
@@ -46,7 +48,43 @@
 	COUNTER(FLOW_CARRIED, EVENT, "flow_carried",                                                       \
 		"flows carried over from the flow table of another capacity")                                      \
 	COUNTER(FLOW_RETRIED, EVENT, "flow_retried",                                                       \
-		"of the flows moved, those of clients that tried again: half-open, the backend down or suspect")
+		"of the flows moved, those of clients that tried again: half-open, the backend down or suspect") \
+	COUNTER(DROP_ROUTING_HEADER, VERDICT, "drop_routing_header",                                       \
+		"for a VIP, with an IPv6 routing header by which it has further to go")                    \
+	COUNTER(DROP_LENGTH, VERDICT, "drop_length", "for a VIP, but IP states more bytes than the frame has") \
+	COUNTER(DROP_CHECKSUM, VERDICT, "drop_checksum", "for a VIP, but the IPv4 header's checksum is wrong") \
+	COUNTER(DROP_PORT_ZERO, VERDICT, "drop_port_zero", "for a VIP, from or to port 0")                 \
+	COUNTER(DROP_LAND, VERDICT, "drop_land", "for a VIP, with a VIP's address as its source")          \
+	COUNTER(DROP_SOURCE_LOOPBACK, VERDICT, "drop_source_loopback", "for a VIP, from a loopback address") \
+	COUNTER(DROP_SOURCE_MULTICAST, VERDICT, "drop_source_multicast", "for a VIP, from a multicast address") \
+	COUNTER(DROP_SOURCE_BROADCAST, VERDICT, "drop_source_broadcast",                                   \
+		"for a VIP, from the broadcast address or one of the reserved range around it")            \
+	COUNTER(DROP_SOURCE_UNSPECIFIED, VERDICT, "drop_source_unspecified", "for a VIP, from no address") \
+	COUNTER(DROP_ICMP_QUOTE, VERDICT, "drop_icmp_quote",                                               \
+		"ICMP error for a VIP that quotes no packet of TCP or UDP the VIP could have sent")        \
+	COUNTER(DROP_FRAGMENT_TINY, VERDICT, "drop_fragment_tiny",                                         \
+		"first fragment for a VIP without the whole transport header, or one that would be put over it") \
+	COUNTER(DROP_FRAGMENT_OVERLAP, VERDICT, "drop_fragment_overlap",                                   \
+		"fragment for a VIP that overlaps the first one of its datagram")                          \
+	COUNTER(DROP_FRAGMENT_FULL, VERDICT, "drop_fragment_full",                                         \
+		"fragment for a VIP that came before the first one of its datagram, and no room to wait")  \
+	COUNTER(HELD_FRAGMENT, VERDICT, "held_fragment",                                                   \
+		"fragment for a VIP that came before the first one of its datagram: waits for it")         \
+	COUNTER(DROP_DENIED, VERDICT, "drop_denied", "for a VIP, from a source that its access list denies") \
+	COUNTER(DROP_NOT_ALLOWED, VERDICT, "drop_not_allowed",                                             \
+		"for a VIP, from a source that its access list does not allow")                            \
+	COUNTER(DROP_SOURCE_RATE, VERDICT, "drop_source_rate",                                             \
+		"new flow of a VIP beyond what one source may begin in the time")                          \
+	COUNTER(DROP_ECHO_RATE, VERDICT, "drop_echo_rate", "ping of a VIP beyond what is answered in the time") \
+	COUNTER(ICMP_ERROR, EVENT, "icmp_error", "ICMP errors sent to the backend of the flow they quote") \
+	COUNTER(FRAGMENT_FIRST, EVENT, "fragment_first", "first fragments of datagrams sent to a backend") \
+	COUNTER(FRAGMENT_LATER, EVENT, "fragment_later", "later fragments sent to the backend of the first") \
+	COUNTER(FRAGMENT_RELEASED, EVENT, "fragment_released", "held fragments sent once the first had come") \
+	COUNTER(FRAGMENT_EXPIRED, EVENT, "fragment_expired", "held fragments dropped: the first did not come in time") \
+	COUNTER(SYN_OVER_BOUND, EVENT, "syn_over_bound",                                                   \
+		"SYNs forwarded by hash without an entry: their VIP has its bound of half-open flows")     \
+	COUNTER(VIP_CLAIMED, EVENT, "vip_claimed", "ARP and neighbour discovery in which another host says that it has a VIP's address") \
+	COUNTER(VIP_PROBED, EVENT, "vip_probed", "probes of another host that would like to have a VIP's address")
 
 enum counter {
 #define COUNTER_ENUM(symbol, class, name, help) COUNTER_##symbol,
