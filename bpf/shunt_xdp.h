@@ -12,17 +12,15 @@
  *	flows          lines of XDP_LINE bytes, max_entries = XDP_FLOW_HEADER_LINES + n_buckets: byte for byte the
  *	               flow table file of flow_table.h, header first
  *	elder          the same: the table before its capacity was changed, or max_entries 1 for none
- *	vip_stats      struct stats_traffic, max_entries = (n_cpus + 1) * ids: of VIP id on a CPU at cpu * ids + id.
- *	               The row behind the last CPU's is shuntd's, for what maps that these replaced had counted; as is
- *	               the CPU behind the last.
- *	backend_stats  the same by backend id
- *	handshakes     struct stats_handshakes, likewise by backend id
- *	active         __u32 (8 bytes apart, as all entries are multiples of 8), max_entries = ids: flows by backend
- *	               id, as the sweeper counted them
- *	out            DEVMAP, max_entries = 2 * SNAPSHOT_MAX_PORTS: the interfaces that backends are behind, at
- *	               half.out_first + the snapshot's port index. Port 0, where frames come in, is not looked up.
- *	xsks           XSKMAP by receive queue: AF_XDP sockets that get flows' packets while they live
- *	owners         struct xdp_owner by receive queue: whether who receives from that socket lives
+ *	vip_stats      struct stats_traffic, max_entries = (n_cpus + 1) * ids: of VIP id on a CPU at cpu * ids +
+ *id. The row behind the last CPU's is shuntd's, for what maps that these replaced had counted; as is the CPU
+ *behind the last. backend_stats  the same by backend id handshakes     struct stats_handshakes, likewise by
+ *backend id guard          struct stats_guard, likewise by VIP id active         __u32 (8 bytes apart, as all
+ *entries are multiples of 8), max_entries = ids: flows by backend id, as the sweeper counted them out DEVMAP,
+ *max_entries = 2 * SNAPSHOT_MAX_PORTS: the interfaces that backends are behind, at half.out_first + the snapshot's
+ *port index. Port 0, where frames come in, is not looked up. xsks           XSKMAP by receive queue: AF_XDP
+ *sockets that get flows' packets while they live owners         struct xdp_owner by receive queue: whether who
+ *receives from that socket lives
  *
  * Constants (.rodata): struct xdp_sizes sizes.
  *
@@ -68,7 +66,8 @@ struct xdp_half {
 	__u32 backends_line;
 	__u32 slots_line;
 	__u32 out_first; /* place of the snapshot's port 0 in map out: set by whoever fills that */
-	__u32 reserved[12];
+	__u32 policies_line;
+	__u32 reserved[11];
 };
 
 /* shuntd: rw, program: ro. */
@@ -133,7 +132,8 @@ core_inline void xdp_half_set(struct xdp_half *half, const void *block, __u32 fi
 	*half = (struct xdp_half){ .header = *h,
 		.vips_line = first + (__u32)(h->vips_off / XDP_LINE),
 		.backends_line = first + (__u32)(h->backends_off / XDP_LINE),
-		.slots_line = first + (__u32)(h->slots_off / XDP_LINE) };
+		.slots_line = first + (__u32)(h->slots_off / XDP_LINE),
+		.policies_line = first + (__u32)(h->policies_off / XDP_LINE) };
 	for (__u32 i = 0; i < h->n_ports && i < SNAPSHOT_MAX_PORTS; i++)
 		half->port[i] = ports[i];
 }

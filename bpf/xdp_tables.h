@@ -27,6 +27,7 @@ SHARED_ARRAY(elder, struct flow_bucket);
 SHARED_ARRAY(vip_stats, struct stats_traffic);
 SHARED_ARRAY(backend_stats, struct stats_traffic);
 SHARED_ARRAY(handshakes, struct stats_handshakes);
+SHARED_ARRAY(guard, struct stats_guard);
 SHARED_ARRAY(active, __u32);
 
 struct xdp_control control SEC(".data.control") = { .in_force = XDP_NO_SNAPSHOT };
@@ -109,6 +110,23 @@ core_inline __u32 tables_tick(const struct tables *t)
 	return t->tick;
 }
 
+/* For rates alone: the clock is asked. */
+core_inline __u32 tables_now(const struct tables *t)
+{
+	(void)t;
+	return (__u32)(bpf_ktime_get_ns() >> GUARD_TIME_SHIFT);
+}
+
+core_inline const struct snapshot_policy *tables_policy(const struct tables *t, __u32 vip)
+{
+	const struct xdp_line *line;
+
+	if (vip >= t->half->header.n_policies)
+		return (void *)0;
+	line = tables_line(t->half->policies_line + vip / 2);
+	return line ? (const struct snapshot_policy *)line + (vip & 1) : (void *)0;
+}
+
 core_inline __u32 tables_worker(const struct tables *t)
 {
 	return t->worker;
@@ -135,6 +153,13 @@ core_inline struct stats_traffic *tables_backend_stats(const struct tables *t, _
 	return bpf_map_lookup_elem(&backend_stats, &index);
 }
 
+core_inline struct stats_guard *tables_guard(const struct tables *t, __u32 vip)
+{
+	__u32 index = t->row + vip;
+
+	return bpf_map_lookup_elem(&guard, &index);
+}
+
 core_inline struct stats_handshakes *tables_handshakes(const struct tables *t, __u32 backend)
 {
 	__u32 index = t->row + backend;
@@ -151,7 +176,7 @@ core_inline void tables_count(const struct tables *t, __u32 counter)
  * The present tick. The clock is asked once a jiffy and CPU, as asking costs as much as a look-up; bpf_jiffies64()
  * is one load.
  */
-core_inline __u32 tables_now(struct xdp_cpu *cpu)
+core_inline __u32 tables_clock(struct xdp_cpu *cpu)
 {
 	__u64 jiffies = bpf_jiffies64();
 
@@ -170,7 +195,7 @@ core_inline int tables_open(struct tables *t)
 	t->worker = bpf_get_smp_processor_id() & (XDP_MAX_CPUS - 1);
 	t->cpu = &cpus[t->worker];
 	t->row = t->worker * sizes.ids;
-	t->tick = tables_now(t->cpu);
+	t->tick = tables_clock(t->cpu);
 	/* Keep the compiler from leaving out the mask, by which the verifier knows the bound. */
 	__asm__ volatile("" : "+r"(half));
 	t->half = &control.half[half & 1];

@@ -5,6 +5,7 @@
  */
 #include "worker.h"
 
+#include <rte_cycles.h>
 #include <rte_ethdev.h>
 #include <rte_launch.h>
 #include <rte_mbuf.h>
@@ -259,6 +260,9 @@ static void loop(struct worker *w)
 	const struct timespec nap = { .tv_nsec = IDLE_NAP_NS };
 	__u64 generation = ~0ull; /* its number: none yet */
 	unsigned int idle = 0;
+	/* From TSC cycles to units of GUARD_TIME_SHIFT, times 2^64. */
+	const __u64 units =
+		(__u64)(((unsigned __int128)(1000000000u >> GUARD_TIME_SHIFT) << 64) / rte_get_tsc_hz());
 	struct burst b[2];
 	struct tables t;
 
@@ -276,6 +280,7 @@ static void loop(struct worker *w)
 			burst_reset(&b[1].flows);
 		}
 		t.tick = __atomic_load_n(&shared->tick, __ATOMIC_RELAXED);
+		t.now = (__u32)((unsigned __int128)rte_rdtsc() * units >> 64);
 		n = poll_ports(w, &t, b);
 		if (w->from_kernel)
 			n += send_kernels(w, w->stats);

@@ -42,6 +42,7 @@ struct forwarder_worker {
 	const __u64 *polls, *busy_polls; /* NULL: it does not poll */
 	const struct stats_traffic *vip, *backend; /* n_ids each, by id */
 	const struct stats_handshakes *handshakes; /* n_ids, by backend id; NULL: not counted */
+	const struct stats_guard *guard;	   /* n_ids, by VIP id; NULL: likewise */
 	uint32_t n_ids;
 };
 

@@ -175,6 +175,7 @@ static bool worker(const struct forwarder *forwarder, uint32_t index, struct for
 		.vip = from->vip,
 		.backend = from->backend,
 		.handshakes = from->handshakes,
+		.guard = from->guard,
 		.n_ids = STATS_IDS };
 	return true;
 }

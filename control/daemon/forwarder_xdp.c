@@ -136,6 +136,7 @@ static bool worker(const struct forwarder *forwarder, uint32_t index, struct for
 		.vip = from.vip,
 		.backend = from.backend,
 		.handshakes = from.handshakes,
+		.guard = from.guard,
 		.n_ids = from.n_ids };
 	return true;
 }

@@ -465,7 +465,8 @@ bool xdp_worker(const struct xdp *x, uint32_t index, struct xdp_worker *worker)
 		.counter = cpu->counter,
 		.vip = &set->vip_stats[(uint64_t)index * ids],
 		.backend = &set->backend_stats[(uint64_t)index * ids],
-		.handshakes = set->handshakes ? &set->handshakes[(uint64_t)index * ids] : NULL,
+		.handshakes = &set->handshakes[(uint64_t)index * ids],
+		.guard = &set->guard[(uint64_t)index * ids],
 		.n_ids = ids,
 	};
 	return true;

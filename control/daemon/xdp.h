@@ -43,7 +43,8 @@ struct xdp_worker {
 	const __u64 *counter;		 /* STATS_COUNTERS, by enum counter */
 	const struct stats_traffic *vip; /* n_ids each, by id */
 	const struct stats_traffic *backend;
-	const struct stats_handshakes *handshakes; /* NULL: not counted */
+	const struct stats_handshakes *handshakes;
+	const struct stats_guard *guard;
 	uint32_t n_ids;
 };
 

@@ -148,6 +148,8 @@ static int set_sizes(struct shunt_xdp *object, const struct xdp_wants *wants, co
 	if (!result)
 		result = bpf_map__set_max_entries(object->maps.handshakes, rows);
 	if (!result)
+		result = bpf_map__set_max_entries(object->maps.guard, rows);
+	if (!result)
 		result = bpf_map__set_max_entries(object->maps.active, sizes.ids);
 	if (!result)
 		result = bpf_map__set_max_entries(object->maps.xsks, sizes.n_queues ? sizes.n_queues : 1);
@@ -197,8 +199,10 @@ static int reuse(struct shunt_xdp *object, const struct xdp_set *old, const stru
 	result = bpf_map__reuse_fd(object->maps.vip_stats, old->fd[XDP_MAP_VIP_STATS]);
 	if (!result)
 		result = bpf_map__reuse_fd(object->maps.backend_stats, old->fd[XDP_MAP_BACKEND_STATS]);
-	if (!result && old->handshakes)
+	if (!result)
 		result = bpf_map__reuse_fd(object->maps.handshakes, old->fd[XDP_MAP_HANDSHAKES]);
+	if (!result)
+		result = bpf_map__reuse_fd(object->maps.guard, old->fd[XDP_MAP_GUARD]);
 	if (!result)
 		result = bpf_map__reuse_fd(object->maps.active, old->fd[XDP_MAP_ACTIVE]);
 	return result;
@@ -211,7 +215,8 @@ static uint64_t bytes_of(const struct shunt_xdp *object, const struct tables_pla
 	uint64_t rows = (control->sizes.n_cpus + 1ull) * control->sizes.ids;
 
 	return control->half_lines * 2ull * XDP_LINE +
-		rows * (2 * sizeof(struct stats_traffic) + sizeof(struct stats_handshakes)) +
+		rows *
+		(2 * sizeof(struct stats_traffic) + sizeof(struct stats_handshakes) + sizeof(struct stats_guard)) +
 		(plan->flows < 0 ? flow_table_size(plan->capacity) : 0);
 }
 
@@ -252,6 +257,7 @@ static int take(struct xdp_set *set, const struct shunt_xdp *object)
 		[XDP_MAP_VIP_STATS] = object->maps.vip_stats,
 		[XDP_MAP_BACKEND_STATS] = object->maps.backend_stats,
 		[XDP_MAP_HANDSHAKES] = object->maps.handshakes,
+		[XDP_MAP_GUARD] = object->maps.guard,
 		[XDP_MAP_ACTIVE] = object->maps.active,
 		[XDP_MAP_OUT] = object->maps.out,
 		[XDP_MAP_XSKS] = object->maps.xsks,

@@ -32,6 +32,7 @@ const char *const xdp_map_names[XDP_MAPS] = {
 	[XDP_MAP_VIP_STATS] = "vip_stats",
 	[XDP_MAP_BACKEND_STATS] = "backend_stats",
 	[XDP_MAP_HANDSHAKES] = "handshakes",
+	[XDP_MAP_GUARD] = "guard",
 	[XDP_MAP_ACTIVE] = "active",
 	[XDP_MAP_OUT] = "out",
 	[XDP_MAP_XSKS] = "xsks",

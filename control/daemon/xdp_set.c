@@ -141,8 +141,8 @@ static int map_all(struct xdp_set *set)
 		result = map_rows(set, XDP_MAP_BACKEND_STATS, sizeof(struct stats_traffic), rows);
 	if (!result)
 		result = map_rows(set, XDP_MAP_HANDSHAKES, sizeof(struct stats_handshakes), rows);
-	if (result == -ENOENT && set->fd[XDP_MAP_HANDSHAKES] < 0)
-		result = 0;
+	if (!result)
+		result = map_rows(set, XDP_MAP_GUARD, sizeof(struct stats_guard), rows);
 	if (!result)
 		result = map_rows(set, XDP_MAP_ACTIVE, sizeof(uint32_t), sizes->ids);
 	if (!result && set->fd[XDP_MAP_OUT] < 0)
@@ -165,6 +165,7 @@ int xdp_set_map(struct xdp_set *set)
 	set->vip_stats = set->memory[XDP_MAP_VIP_STATS];
 	set->backend_stats = set->memory[XDP_MAP_BACKEND_STATS];
 	set->handshakes = set->memory[XDP_MAP_HANDSHAKES];
+	set->guard = set->memory[XDP_MAP_GUARD];
 	set->active = set->memory[XDP_MAP_ACTIVE];
 	if (set->flows && set->flows->n_buckets != set->control->sizes.n_buckets)
 		set->flows = NULL;
@@ -303,11 +304,8 @@ static void carry_handshakes(const struct xdp_set *to, const struct xdp_set *fro
 {
 	const struct xdp_sizes *to_sizes = &to->control->sizes, *from_sizes = &from->control->sizes;
 	uint32_t ids = to_sizes->ids < from_sizes->ids ? to_sizes->ids : from_sizes->ids;
-	struct stats_handshakes *row_to;
+	struct stats_handshakes *row_to = to->handshakes + (uint64_t)to_sizes->n_cpus * to_sizes->ids;
 
-	if (!to->handshakes || !from->handshakes)
-		return;
-	row_to = to->handshakes + (uint64_t)to_sizes->n_cpus * to_sizes->ids;
 	for (uint32_t id = 0; id < ids; id++) {
 		struct stats_handshakes sum = { 0 };
 
@@ -323,6 +321,30 @@ static void carry_handshakes(const struct xdp_set *to, const struct xdp_set *fro
 	}
 }
 
+static void carry_guard(const struct xdp_set *to, const struct xdp_set *from)
+{
+	const struct xdp_sizes *to_sizes = &to->control->sizes, *from_sizes = &from->control->sizes;
+	uint32_t ids = to_sizes->ids < from_sizes->ids ? to_sizes->ids : from_sizes->ids;
+	struct stats_guard *row_to = to->guard + (uint64_t)to_sizes->n_cpus * to_sizes->ids;
+
+	for (uint32_t id = 0; id < ids; id++) {
+		struct stats_guard sum = { 0 };
+
+		for (uint32_t row = 0; row <= from_sizes->n_cpus; row++) {
+			const struct stats_guard *part = &from->guard[(uint64_t)row * from_sizes->ids + id];
+
+			sum.opened += part->opened;
+			sum.closed += part->closed;
+			sum.at_sweep += part->at_sweep;
+			sum.elsewhere += part->elsewhere;
+			sum.untracked += part->untracked;
+			sum.refused += part->refused;
+			sum.limited += part->limited;
+		}
+		row_to[id] = sum;
+	}
+}
+
 void xdp_set_carry(struct xdp_set *set, const struct xdp_set *from)
 {
 	if (!set->control || !set->control->carry_from)
@@ -331,6 +353,7 @@ void xdp_set_carry(struct xdp_set *set, const struct xdp_set *from)
 		carry(set->vip_stats, &set->control->sizes, from->vip_stats, &from->control->sizes);
 		carry(set->backend_stats, &set->control->sizes, from->backend_stats, &from->control->sizes);
 		carry_handshakes(set, from);
+		carry_guard(set, from);
 	}
 	__atomic_store_n(&set->control->carry_from, 0, __ATOMIC_RELEASE);
 }

@@ -22,6 +22,7 @@ enum xdp_map {
 	XDP_MAP_VIP_STATS,
 	XDP_MAP_BACKEND_STATS,
 	XDP_MAP_HANDSHAKES,
+	XDP_MAP_GUARD,
 	XDP_MAP_ACTIVE,
 	XDP_MAP_MAPPED, /* those above are mapped */
 	XDP_MAP_OUT = XDP_MAP_MAPPED,
@@ -47,7 +48,8 @@ struct xdp_set {
 	struct flow_table_header *elder; /* NULL: none */
 	struct stats_traffic *vip_stats; /* rows of sizes.ids: one a CPU, and one for what replaced maps counted */
 	struct stats_traffic *backend_stats;
-	struct stats_handshakes *handshakes; /* likewise; NULL: of a program from before they were counted */
+	struct stats_handshakes *handshakes; /* likewise */
+	struct stats_guard *guard;
 	uint32_t *active; /* of id at 2 * id: an entry takes 8 bytes */
 	bool drained;	  /* no packet reads the half that is not in force */
 	int want;	  /* -errno: something of it could not be opened for want of descriptors, memory or rights */

@@ -103,6 +103,14 @@ core_inline int snapshot_check_header(const struct snapshot_header *h, __u64 siz
 		return snapshot_fail(fault, "too many backends", h->n_backends);
 	if (h->n_slots > 0xffffffffULL)
 		return snapshot_fail(fault, "too many slots", h->n_slots);
+	if (h->n_policies > SNAPSHOT_MAX_IDS)
+		return snapshot_fail(fault, "too many policies", h->n_policies);
+	if (h->n_access || h->n_access_words || h->access_off || h->access_words_off || h->n_rules)
+		return snapshot_fail(fault, "it has access lists", h->n_access);
+	if (h->echo_tolerance >= 1u << 31)
+		return snapshot_fail(fault, "the burst of pings is out of range", h->echo_tolerance);
+	if (h->reserved0)
+		return snapshot_fail(fault, "a reserved field is set", 0);
 	for (__u32 i = 0; i < sizeof(h->reserved) / sizeof(h->reserved[0]); i++)
 		if (h->reserved[i])
 			return snapshot_fail(fault, "a reserved field is set", i);
@@ -197,6 +205,36 @@ core_inline int snapshot_check_pools(const struct tables *t, const struct snapsh
 	return 0;
 }
 
+/* What VIPs let in; of ids that no VIP has it does not matter. */
+core_inline int snapshot_check_policies(const struct tables *t, struct snapshot_fault *fault)
+{
+	for (__u32 i = 0; i < t->header->n_policies; i++) {
+		const struct snapshot_policy *p = &t->policies[i];
+
+		if (p->source_tolerance >= 1u << 31 || p->source_interval >= 1u << 31)
+			return snapshot_fail(fault, "a VIP's rate is out of range", i);
+		for (__u32 r = 0; r < sizeof(p->reserved) / sizeof(p->reserved[0]); r++)
+			if (p->reserved[r])
+				return snapshot_fail(fault, "a reserved field of a policy is set", i);
+	}
+	return 0;
+}
+
+/* Whether a VIP's flags have what they speak of. */
+core_inline int snapshot_check_policy(
+	const struct tables *t, const struct snapshot_vip *e, __u32 i, struct snapshot_fault *fault)
+{
+	const struct snapshot_policy *p = tables_policy(t, e->vip);
+
+	if (e->flags & (VIP_ACCESS | VIP_RATE) && !p)
+		return snapshot_fail(fault, "a VIP's policy is none", i);
+	if (e->flags & VIP_RATE && !p->source_interval)
+		return snapshot_fail(fault, "a VIP's rate is none", i);
+	if (e->flags & VIP_ACCESS && p->access >= t->header->n_access)
+		return snapshot_fail(fault, "a VIP's access list is none", i);
+	return 0;
+}
+
 core_inline int snapshot_check_vips(const struct tables *t, const struct snapshot_pool *pools,
 	struct snapshot_fault *fault)
 {
@@ -210,12 +248,13 @@ core_inline int snapshot_check_vips(const struct tables *t, const struct snapsho
 				return snapshot_fail(fault, "a hole of the VIP index has flags", i);
 			continue;
 		}
-		if (e->flags & ~(VIP_USED | VIP_ACTIVE | 3 << VIP_SCHED_SHIFT))
+		if (e->flags & ~(VIP_USED | VIP_ACTIVE | VIP_ACCESS | VIP_RATE | 3 << VIP_SCHED_SHIFT))
 			return snapshot_fail(fault, "a VIP has unknown flags", i);
 		if (vip_find(t, e->addr, e->port, e->proto) != e)
 			return snapshot_fail(fault, "a VIP is not where the index would find it, or there twice", i);
 		if (e->proto == 0) {
-			if (e->port || e->vip != SNAPSHOT_NONE || e->pool != SNAPSHOT_NONE || e->slot_count)
+			if (e->port || e->vip != SNAPSHOT_NONE || e->pool != SNAPSHOT_NONE || e->slot_count ||
+				e->flags & (VIP_ACCESS | VIP_RATE))
 				return snapshot_fail(fault, "an address entry says more than its address", i);
 			continue;
 		}
@@ -226,6 +265,8 @@ core_inline int snapshot_check_vips(const struct tables *t, const struct snapsho
 		if (e->slot_first != pools[e->pool].slot_first || e->slot_count != pools[e->pool].slot_count ||
 			(e->flags >> VIP_SCHED_SHIFT & 3) != pools[e->pool].scheduler)
 			return snapshot_fail(fault, "a VIP disagrees with its pool", i);
+		if (snapshot_check_policy(t, e, i, fault))
+			return -1;
 		if (!vip_find_address(t, e->addr))
 			return snapshot_fail(fault, "a VIP's address has no entry of its own", i);
 	}
@@ -256,11 +297,15 @@ core_inline int snapshot_check(const void *block, __u64 size, struct snapshot_fa
 		return snapshot_fail(fault, "the table of backends reaches beyond the block", h->backends_off);
 	if (!snapshot_table_fits(size, h->slots_off, h->n_slots, sizeof(__u16)))
 		return snapshot_fail(fault, "the table of slots reaches beyond the block", h->slots_off);
+	if (h->n_policies &&
+		!snapshot_table_fits(size, h->policies_off, h->n_policies, sizeof(struct snapshot_policy)))
+		return snapshot_fail(fault, "the table of policies reaches beyond the block", h->policies_off);
 	if (snapshot_checksum(block, size) != h->checksum)
 		return snapshot_fail(fault, "its checksum is wrong", h->checksum);
 	tables_open_snapshot(&t, block);
 	pools = (const struct snapshot_pool *)((const char *)block + h->pools_off);
-	if (snapshot_check_backends(&t, fault) || snapshot_check_pools(&t, pools, fault))
+	if (snapshot_check_backends(&t, fault) || snapshot_check_pools(&t, pools, fault) ||
+		snapshot_check_policies(&t, fault))
 		return -1;
 	return snapshot_check_vips(&t, pools, fault);
 }

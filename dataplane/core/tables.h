@@ -20,10 +20,12 @@ struct tables {
 	const struct snapshot_vip *vips;
 	const struct snapshot_backend *backends;
 	const __u16 *slots;
+	const struct snapshot_policy *policies;
 	/* The flow table; n_buckets 0: none. */
 	struct flow_bucket *buckets;
 	__u32 n_buckets;
 	__u32 tick;          /* now, flow_tick() */
+	__u32 now;	     /* the same in units of 1 << GUARD_TIME_SHIFT ns, for rates; it wraps */
 	/* This worker's own counters, and what the sweeper counted. */
 	struct stats_worker *stats;
 	const __u32 *active; /* stats_header.active */
@@ -87,6 +89,17 @@ core_inline __u32 tables_tick(const struct tables *t)
 	return t->tick;
 }
 
+core_inline __u32 tables_now(const struct tables *t)
+{
+	return t->now;
+}
+
+/* What a VIP lets in; NULL: it has no policy, everything. */
+core_inline const struct snapshot_policy *tables_policy(const struct tables *t, __u32 vip)
+{
+	return vip < t->header->n_policies ? &t->policies[vip] : (void *)0;
+}
+
 core_inline __u32 tables_worker(const struct tables *t)
 {
 	return t->worker;
@@ -112,6 +125,11 @@ core_inline struct stats_handshakes *tables_handshakes(const struct tables *t, _
 	return &t->stats->handshakes[backend];
 }
 
+core_inline struct stats_guard *tables_guard(const struct tables *t, __u32 vip)
+{
+	return &t->stats->guard[vip];
+}
+
 core_inline void tables_count(const struct tables *t, __u32 counter)
 {
 	t->stats->counter[counter]++;
@@ -128,6 +146,7 @@ core_inline void tables_open_snapshot(struct tables *t, const void *block)
 	t->vips = (const struct snapshot_vip *)(base + h->vips_off);
 	t->backends = (const struct snapshot_backend *)(base + h->backends_off);
 	t->slots = (const __u16 *)(base + h->slots_off);
+	t->policies = (const struct snapshot_policy *)(base + h->policies_off);
 }
 
 #endif

@@ -81,6 +81,9 @@ static void compare_counters(const uint8_t *frame, size_t len)
 		if (memcmp(&bed.handshakes[cpu * IDS + id], &world.stats->handshakes[id],
 			    sizeof(struct stats_handshakes)))
 			differ("handshakes of a backend", frame, len);
+	for (unsigned id = 0; id < IDS; id++)
+		if (memcmp(&bed.guard[cpu * IDS + id], &world.stats->guard[id], sizeof(struct stats_guard)))
+			differ("what a VIP did not let in", frame, len);
 }
 
 static void compare(const uint8_t *frame, size_t len)

@@ -56,6 +56,7 @@ static int load(struct xdp_bed *b)
 		bpf_map__set_max_entries(s->maps.vip_stats, per_cpu) ||
 		bpf_map__set_max_entries(s->maps.backend_stats, per_cpu) ||
 		bpf_map__set_max_entries(s->maps.handshakes, per_cpu) ||
+		bpf_map__set_max_entries(s->maps.guard, per_cpu) ||
 		bpf_map__set_max_entries(s->maps.active, b->sizes.ids) ||
 		bpf_map__set_max_entries(s->maps.xsks, b->sizes.n_queues ? b->sizes.n_queues : 1) ||
 		bpf_map__set_max_entries(s->maps.owners, b->sizes.n_queues ? b->sizes.n_queues : 1))
@@ -80,8 +81,10 @@ int xdp_bed_open(struct xdp_bed *b, size_t block_size, const struct xdp_sizes *s
 	b->vip_stats = map_memory(b->skeleton->maps.vip_stats);
 	b->backend_stats = map_memory(b->skeleton->maps.backend_stats);
 	b->handshakes = map_memory(b->skeleton->maps.handshakes);
+	b->guard = map_memory(b->skeleton->maps.guard);
 	b->active = map_memory(b->skeleton->maps.active);
-	if (!b->snapshot || !b->flows || !b->vip_stats || !b->backend_stats || !b->handshakes || !b->active)
+	if (!b->snapshot || !b->flows || !b->vip_stats || !b->backend_stats || !b->handshakes || !b->guard ||
+		!b->active)
 		return fail(b, "mapping the maps", errno);
 	return 0;
 }
@@ -95,6 +98,7 @@ void xdp_bed_close(struct xdp_bed *b)
 	unmap_memory(b->vip_stats, b->skeleton->maps.vip_stats);
 	unmap_memory(b->backend_stats, b->skeleton->maps.backend_stats);
 	unmap_memory(b->handshakes, b->skeleton->maps.handshakes);
+	unmap_memory(b->guard, b->skeleton->maps.guard);
 	unmap_memory(b->active, b->skeleton->maps.active);
 	shunt_xdp__destroy(b->skeleton);
 	b->skeleton = NULL;
@@ -132,6 +136,7 @@ void xdp_bed_clear(struct xdp_bed *b)
 	memset(b->vip_stats, 0, traffic);
 	memset(b->backend_stats, 0, traffic);
 	memset(b->handshakes, 0, (size_t)b->sizes.n_cpus * b->sizes.ids * sizeof(*b->handshakes));
+	memset(b->guard, 0, (size_t)b->sizes.n_cpus * b->sizes.ids * sizeof(*b->guard));
 }
 
 __u64 xdp_bed_counter(const struct xdp_bed *b, unsigned counter)

@@ -394,34 +394,6 @@ static void a_newer_program_takes_the_place(void)
 	detach();
 }
 
-/* One from before handshakes were counted is taken over as it is, and replaced with all that it counted. */
-static void one_without_handshakes_is_taken_over(void)
-{
-	struct xdp *x = open_auto();
-	struct xdp_worker worker;
-	struct xdp_control *control;
-	struct mac to[64];
-
-	CU_ASSERT_EQUAL(publish(x), 0);
-	CU_ASSERT(xdp_worker(x, 0, &worker) && worker.handshakes);
-	send_flows(TCP_ACK, 64, to);
-	xdp_close(x);
-	control = map_control();
-	control->build_id[3] ^= 1;
-	unmap_control(control);
-	run("rm " FOLDER "/current/handshakes");
-	x = open_auto();
-	CU_ASSERT(xdp_attached(x));
-	CU_ASSERT(xdp_worker(x, 0, &worker) && !worker.handshakes);
-	CU_ASSERT_EQUAL(total_received(x), 64);
-	CU_ASSERT_EQUAL(publish(x), 0);
-	CU_ASSERT(xdp_worker(x, 0, &worker) && worker.handshakes);
-	CU_ASSERT_EQUAL(total_received(x), 64);
-	CU_ASSERT_EQUAL(total(x, true), 64);
-	xdp_close(x);
-	detach();
-}
-
 static void another_layout_is_replaced_with_its_flows(void)
 {
 	struct xdp *x = open_auto();
@@ -938,7 +910,6 @@ int main(void)
 		{ "grows and counts on", grows_and_counts_on },
 		{ "a crash while growing loses no counts", a_crash_while_growing_loses_no_counts },
 		{ "a newer program takes the place", a_newer_program_takes_the_place },
-		{ "one without handshakes is taken over", one_without_handshakes_is_taken_over },
 		{ "another layout is replaced with its flows", another_layout_is_replaced_with_its_flows },
 		{ "another capacity keeps the flows", another_capacity_keeps_the_flows },
 		{ "sweeps", sweeps },
