@@ -9,6 +9,7 @@
 #define SHUNT_TABLES_H
 
 #include "flow_table.h"
+#include "fragment_table.h"
 #include "snapshot.h"
 #include "stats.h"
 #include "types.h"
@@ -33,6 +34,9 @@ struct tables {
 	/* The table that was in use before, of another capacity, as long as it has flows; n_elder_buckets 0: none. */
 	__u32 n_elder_buckets;
 	struct flow_bucket *elder_buckets;
+	/* Datagrams whose first fragment has come (fragments.h); n_fragment_buckets 0: all later ones wait in vain. */
+	__u32 n_fragment_buckets;
+	struct fragment_bucket *fragments;
 };
 
 core_inline const struct snapshot_header *tables_header(const struct tables *t)
@@ -82,6 +86,17 @@ core_inline struct flow_bucket *tables_elder_bucket(const struct tables *t, __u3
 core_inline __u32 tables_n_elder_buckets(const struct tables *t)
 {
 	return t->n_elder_buckets;
+}
+
+/* index: below n_fragment_buckets. */
+core_inline struct fragment_bucket *tables_fragment_bucket(const struct tables *t, __u32 index)
+{
+	return &t->fragments[index];
+}
+
+core_inline __u32 tables_n_fragment_buckets(const struct tables *t)
+{
+	return t->n_fragment_buckets;
 }
 
 core_inline __u32 tables_tick(const struct tables *t)

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Fragments. Only the first of a datagram has ports, so only it tells the flow; a rule that did without them (by
+ * addresses, say) would send a datagram elsewhere than the rest of its flow. So the first goes where its flow goes,
+ * and leaves an entry in a table that all workers share; the others follow it by source, destination, identification
+ * and, in IPv4, protocol (RFC 791, RFC 8200 4.5). One that comes before its first is held (ACTION_HOLD): the body
+ * keeps it for FRAGMENT_WAIT_MS and looks again meanwhile.
+ *
+ * What a flood costs, first or later fragments, spoofed or not:
+ * - Memory: FRAGMENT_BUCKETS * 64 bytes, for 16,384 datagrams, made when the forwarder starts; no allocation.
+ * - Time: of a first one a flow's packet and one line of this table; of a later one one hash and one line. Nothing
+ *   is swept: an entry is dead 16 to 20 s after its first fragment (FRAGMENT_TICKS).
+ * - Others' datagrams: a first fragment that finds its bucket full takes the place of one of the oldest there. At a
+ *   million of them a second an entry stays for 16 ms in the mean, and the fragments of a datagram that is sent in
+ *   one go still follow theirs.
+ * - What waits is bounded by each body, and one that has waited FRAGMENT_STAY_MS gives way to a newer one.
+ * Whoever doesn't know the key can't make datagrams meet: all 64 bits of a keyed hash are compared.
+ *
+ * Kept out by name: a first fragment without its whole TCP or UDP header and a TCP fragment at offset 8 (RFC 1858,
+ * RFC 3128, RFC 7112): drop_fragment_tiny, by what the packet alone says. A later one that begins before the first
+ * one's end, and another first of other length (RFC 5722): drop_fragment_overlap. Later ones that overlap each other
+ * are their receiver's to tell.
+ */
+#ifndef SHUNT_FRAGMENTS_H
+#define SHUNT_FRAGMENTS_H
+
+#include "fragment_table.h"
+#include "tables.h"
+#include "types.h"
+
+/* The bucket of a datagram with this hash; NULL: there is no table. */
+core_inline struct fragment_bucket *fragment_bucket(const struct tables *t, __u64 hash)
+{
+	__u32 n = tables_n_fragment_buckets(t);
+
+	return n ? tables_fragment_bucket(t, core_range((__u32)(hash >> 32), n)) : (void *)0;
+}
+
+/* Where the datagram's first fragment went. Returns 1, or 0 if none is known. */
+core_inline int fragment_find(const struct tables *t, __u64 hash, struct fragment_home *home)
+{
+	const struct fragment_bucket *bucket = fragment_bucket(t, hash);
+
+	if (!bucket)
+		return 0;
+	core_unroll
+	for (int i = 0; i < FRAGMENT_ENTRIES; i++) {
+		__u64 claim = *(volatile const __u64 *)&bucket->entry[i].claim;
+		__u64 word = *(volatile const __u64 *)&bucket->entry[i].word;
+
+		if (!fragment_is(claim, word, hash, tables_tick(t)))
+			continue;
+		*home = (struct fragment_home){ .backend = (__u32)(word >> FRAGMENT_BACKEND_SHIFT),
+			.vip = (__u32)(claim >> FRAGMENT_VIP_SHIFT) & 0xffff,
+			.units = fragment_claim_units(claim) };
+		return 1;
+	}
+	return 0;
+}
+
+/*
+ * Note where a datagram's first fragment goes. Returns 0; or -1, and nothing changed, if another one of other length
+ * is known. Where other workers are faster twice it is not noted: then the others wait in vain.
+ */
+core_inline int fragment_enter(const struct tables *t, __u64 hash, const struct fragment_home *home)
+{
+	struct fragment_bucket *bucket = fragment_bucket(t, hash);
+	__u32 tick = tables_tick(t);
+	__u64 claim = fragment_claim(hash, home->vip, home->units, tick), word = fragment_word(hash, home->backend);
+
+	if (!bucket)
+		return 0;
+	core_unroll
+	for (int attempt = 0; attempt < 2; attempt++) {
+		struct fragment_entry *entry = &bucket->entry[0];
+		__u32 best = 0;
+		__u64 old = 0;
+
+		core_unroll
+		for (__u32 i = 0; i < FRAGMENT_ENTRIES; i++) {
+			__u64 its = *(volatile __u64 *)&bucket->entry[i].claim;
+			/* Of those equally old the hash chooses, so that no order of arrival keeps any. */
+			__u32 rank = flow_word_age(its, tick) << 3 | ((i ^ (__u32)hash) & 3) << 1 | 1;
+
+			if (fragment_is(its, *(volatile __u64 *)&bucket->entry[i].word, hash, tick)) {
+				if (fragment_claim_units(its) != home->units)
+					return -1;
+				rank = 0xffffffff;
+			} else if (!its) {
+				rank = 0x7fffffff;
+			}
+			if (rank > best) {
+				best = rank;
+				entry = &bucket->entry[i];
+				old = its;
+			}
+		}
+		if (old == claim || __sync_val_compare_and_swap(&entry->claim, old, claim) == old) {
+			*(volatile __u64 *)&entry->word = word;
+			return 0;
+		}
+	}
+	return 0;
+}
+
+#endif
