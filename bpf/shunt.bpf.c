@@ -43,6 +43,13 @@ struct {
 	__type(value, struct xdp_owner);
 } owners SEC(".maps");
 
+/* By possible CPU, which libbpf counts. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
+	__type(key, __u32);
+	__type(value, __u32);
+} held SEC(".maps");
+
 core_inline struct frame frame_of(struct xdp_md *ctx)
 {
 	struct frame f = { (__u8 *)(long)ctx->data, (__u8 *)(long)ctx->data_end, 0, 0 };

@@ -12,15 +12,21 @@
  *	flows          lines of XDP_LINE bytes, max_entries = XDP_FLOW_HEADER_LINES + n_buckets: byte for byte the
  *	               flow table file of flow_table.h, header first
  *	elder          the same: the table before its capacity was changed, or max_entries 1 for none
- *	vip_stats      struct stats_traffic, max_entries = (n_cpus + 1) * ids: of VIP id on a CPU at cpu * ids +
- *id. The row behind the last CPU's is shuntd's, for what maps that these replaced had counted; as is the CPU
- *behind the last. backend_stats  the same by backend id handshakes     struct stats_handshakes, likewise by
- *backend id guard          struct stats_guard, likewise by VIP id active         __u32 (8 bytes apart, as all
- *entries are multiples of 8), max_entries = ids: flows by backend id, as the sweeper counted them out DEVMAP,
- *max_entries = 2 * SNAPSHOT_MAX_PORTS: the interfaces that backends are behind, at half.out_first + the snapshot's
- *port index. Port 0, where frames come in, is not looked up. xsks           XSKMAP by receive queue: AF_XDP
- *sockets that get flows' packets while they live owners         struct xdp_owner by receive queue: whether who
- *receives from that socket lives
+ *	vip_stats      struct stats_traffic, max_entries = (n_cpus + 1) * ids: of VIP id on a CPU at cpu * ids + id.
+ *	               The row behind the last CPU's is shuntd's, for what maps that these replaced had counted and
+ *	               for what it sends itself; as is the CPU behind the last.
+ *	backend_stats  the same by backend id
+ *	handshakes     struct stats_handshakes, likewise by backend id
+ *	guard          struct stats_guard, likewise by VIP id
+ *	active         __u32 (8 bytes apart, as all entries are multiples of 8), max_entries = ids: flows by backend
+ *	               id, as the sweeper counted them
+ *	fragments      struct fragment_bucket, max_entries = n_fragment_buckets: the table of fragments.h
+ *	held           PERF_EVENT_ARRAY by CPU: fragments that have to wait for their first, each behind a struct
+ *	               xdp_held; shuntd keeps them and sends them on
+ *	out            DEVMAP, max_entries = 2 * SNAPSHOT_MAX_PORTS: the interfaces that backends are behind, at
+ *	               half.out_first + the snapshot's port index. Port 0, where frames come in, is not looked up.
+ *	xsks           XSKMAP by receive queue: AF_XDP sockets that get flows' packets while they live
+ *	owners         struct xdp_owner by receive queue: whether who receives from that socket lives
  *
  * Constants (.rodata): struct xdp_sizes sizes.
  *
@@ -33,6 +39,7 @@
 #define SHUNT_XDP_H
 
 #include "flow_table.h"
+#include "fragment_table.h"
 #include "snapshot.h"
 #include "stats.h"
 #include "types.h"
@@ -56,6 +63,8 @@ struct xdp_sizes {
 	__u32 n_cpus;          /* possible CPUs: 1..XDP_MAX_CPUS - 1 */
 	__u32 n_queues;        /* of xsks; 0: no AF_XDP sockets, and no look for any */
 	__u32 frags;           /* the program is loaded with BPF_F_XDP_HAS_FRAGS (5.18 on): frames may go on elsewhere */
+	__u32 n_fragment_buckets; /* of fragments */
+	__u32 reserved;
 };
 
 /* The hot part of a snapshot, at hand without a look-up, and where its tables begin. */
@@ -83,7 +92,7 @@ struct xdp_control {
 	__u64 snapshot_version; /* in force; 0: none */
 	char boot_id[40];       /* of the kernel CLOCK_MONOTONIC belongs to */
 	__u8 build_id[24];      /* of the program attached: what tells a newer one */
-	__u64 reserved2[7];
+	__u64 reserved2[6];
 	struct xdp_half half[2];
 };
 
@@ -109,6 +118,12 @@ struct xdp_owner {
 };
 
 #define XDP_OWNER_THREAD 0x3fffffffu /* FUTEX_TID_MASK */
+
+/* What is before the bytes of a frame in map held. */
+struct xdp_held {
+	__u32 len; /* of the frame; the kernel may put some bytes behind it */
+	__u32 reserved;
+};
 
 _Static_assert(sizeof(struct xdp_owner) == 64, "owner");
 _Static_assert(sizeof(struct xdp_line) == XDP_LINE, "line");

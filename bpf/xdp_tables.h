@@ -29,11 +29,12 @@ SHARED_ARRAY(backend_stats, struct stats_traffic);
 SHARED_ARRAY(handshakes, struct stats_handshakes);
 SHARED_ARRAY(guard, struct stats_guard);
 SHARED_ARRAY(active, __u32);
+SHARED_ARRAY(fragments, struct fragment_bucket);
 
 struct xdp_control control SEC(".data.control") = { .in_force = XDP_NO_SNAPSHOT };
 struct xdp_cpu cpus[XDP_MAX_CPUS];
 
-const volatile struct xdp_sizes sizes = { .ids = 1, .n_cpus = 1 };
+const volatile struct xdp_sizes sizes = { .ids = 1, .n_cpus = 1, .n_fragment_buckets = 1 };
 
 /* What a packet works with: looked up once at its beginning. */
 struct tables {
@@ -103,6 +104,16 @@ core_inline struct flow_bucket *tables_elder_bucket(const struct tables *t, __u3
 {
 	index += XDP_FLOW_HEADER_LINES;
 	return bpf_map_lookup_elem(&elder, &index);
+}
+
+core_inline struct fragment_bucket *tables_fragment_bucket(const struct tables *t, __u32 index)
+{
+	return bpf_map_lookup_elem(&fragments, &index);
+}
+
+core_inline __u32 tables_n_fragment_buckets(const struct tables *t)
+{
+	return sizes.n_fragment_buckets;
 }
 
 core_inline __u32 tables_tick(const struct tables *t)

@@ -203,6 +203,8 @@ static int put_in_force(struct adopt *a, struct generation *g, char *why, size_t
 	segment_populate(a->segment, h);
 	set_tables(g, flows, elder);
 	g->tables.active = a->segment->header->active;
+	g->tables.fragments = a->segment->fragments;
+	g->tables.n_fragment_buckets = FRAGMENT_BUCKETS;
 	use(a, g);
 	generation_free(old);
 	keep_tables(a, flows, elder);

@@ -16,11 +16,13 @@
 int segment_open(struct segment *s, unsigned int workers, unsigned int ports)
 {
 	__u64 offset = (sizeof(struct stats_header) + PAGE - 1) & ~(__u64)(PAGE - 1);
+	__u64 fragments;
 	char path[64];
 	void *map;
 	int fd;
 
-	s->size = offset + workers * sizeof(struct stats_worker);
+	fragments = (offset + workers * sizeof(struct stats_worker) + PAGE - 1) & ~(__u64)(PAGE - 1);
+	s->size = fragments + FRAGMENT_BUCKETS * sizeof(struct fragment_bucket);
 	s->fd = -1;
 	fd = memfd_create("shunt-statistics", MFD_CLOEXEC);
 	if (fd < 0 || ftruncate(fd, (off_t)s->size)) {
@@ -42,11 +44,13 @@ int segment_open(struct segment *s, unsigned int workers, unsigned int ports)
 	close(fd);
 	s->header = map;
 	s->workers = (struct stats_worker *)((char *)map + offset);
+	s->fragments = (struct fragment_bucket *)((char *)map + fragments);
 	*s->header = (struct stats_header){
 		.abi = STATS_ABI,
 		.pid = (__u32)getpid(),
 		.size = s->size,
 		.worker_off = offset,
+		.fragments_off = fragments,
 		.started_ns = clock_ns(),
 		.n_workers = workers,
 		.n_ports = ports,
@@ -83,6 +87,7 @@ void segment_populate(struct segment *s, const struct snapshot_header *snapshot)
 	for (__u32 i = 0; i < snapshot->vip_index_size; i++)
 		if (vips[i].flags & VIP_USED && vips[i].vip != SNAPSHOT_NONE && vips[i].vip >= n_vips)
 			n_vips = vips[i].vip + 1u;
+	populate(s->fragments, s->fragments + FRAGMENT_BUCKETS);
 	for (__u32 w = 0; w < s->header->n_workers; w++) {
 		struct stats_worker *worker = &s->workers[w];
 

@@ -3,12 +3,14 @@
 #ifndef SHUNT_SEGMENT_H
 #define SHUNT_SEGMENT_H
 
+#include "fragment_table.h"
 #include "snapshot.h"
 #include "stats.h"
 
 struct segment {
 	struct stats_header *header;
 	struct stats_worker *workers;
+	struct fragment_bucket *fragments; /* workers: rw */
 	__u64 size;
 	int fd; /* may only be mapped for reading: the one to give away */
 };

@@ -128,6 +128,7 @@ static int set_sizes(struct shunt_xdp *object, const struct xdp_wants *wants, co
 		.n_cpus = wants->n_cpus,
 		.n_queues = wants->n_queues,
 		.frags = wants->frags,
+		.n_fragment_buckets = FRAGMENT_BUCKETS,
 	};
 	int result;
 
@@ -151,6 +152,8 @@ static int set_sizes(struct shunt_xdp *object, const struct xdp_wants *wants, co
 		result = bpf_map__set_max_entries(object->maps.guard, rows);
 	if (!result)
 		result = bpf_map__set_max_entries(object->maps.active, sizes.ids);
+	if (!result)
+		result = bpf_map__set_max_entries(object->maps.fragments, sizes.n_fragment_buckets);
 	if (!result)
 		result = bpf_map__set_max_entries(object->maps.xsks, sizes.n_queues ? sizes.n_queues : 1);
 	if (!result)
@@ -190,6 +193,10 @@ static int reuse(struct shunt_xdp *object, const struct xdp_set *old, const stru
 	if (result || !old || !old->control || old->control->sizes.n_cpus != sizes->n_cpus)
 		return result;
 	result = bpf_map__reuse_fd(object->maps.bss, old->fd[XDP_MAP_CPUS]);
+	if (!result)
+		result = bpf_map__reuse_fd(object->maps.held, old->fd[XDP_MAP_HELD]);
+	if (!result && old->control->sizes.n_fragment_buckets == sizes->n_fragment_buckets)
+		result = bpf_map__reuse_fd(object->maps.fragments, old->fd[XDP_MAP_FRAGMENTS]);
 	if (!result && old->control->sizes.n_queues == sizes->n_queues && old->fd[XDP_MAP_XSKS] >= 0)
 		result = bpf_map__reuse_fd(object->maps.xsks, old->fd[XDP_MAP_XSKS]);
 	if (!result && old->control->sizes.n_queues == sizes->n_queues && old->fd[XDP_MAP_OWNERS] >= 0)
@@ -259,7 +266,9 @@ static int take(struct xdp_set *set, const struct shunt_xdp *object)
 		[XDP_MAP_HANDSHAKES] = object->maps.handshakes,
 		[XDP_MAP_GUARD] = object->maps.guard,
 		[XDP_MAP_ACTIVE] = object->maps.active,
+		[XDP_MAP_FRAGMENTS] = object->maps.fragments,
 		[XDP_MAP_OUT] = object->maps.out,
+		[XDP_MAP_HELD] = object->maps.held,
 		[XDP_MAP_XSKS] = object->maps.xsks,
 		[XDP_MAP_OWNERS] = object->maps.owners,
 	};

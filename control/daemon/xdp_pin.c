@@ -34,7 +34,9 @@ const char *const xdp_map_names[XDP_MAPS] = {
 	[XDP_MAP_HANDSHAKES] = "handshakes",
 	[XDP_MAP_GUARD] = "guard",
 	[XDP_MAP_ACTIVE] = "active",
+	[XDP_MAP_FRAGMENTS] = "fragments",
 	[XDP_MAP_OUT] = "out",
+	[XDP_MAP_HELD] = "held",
 	[XDP_MAP_XSKS] = "xsks",
 	[XDP_MAP_OWNERS] = "owners",
 };

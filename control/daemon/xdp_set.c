@@ -145,7 +145,9 @@ static int map_all(struct xdp_set *set)
 		result = map_rows(set, XDP_MAP_GUARD, sizeof(struct stats_guard), rows);
 	if (!result)
 		result = map_rows(set, XDP_MAP_ACTIVE, sizeof(uint32_t), sizes->ids);
-	if (!result && set->fd[XDP_MAP_OUT] < 0)
+	if (!result)
+		result = map_rows(set, XDP_MAP_FRAGMENTS, sizeof(struct fragment_bucket), sizes->n_fragment_buckets);
+	if (!result && (set->fd[XDP_MAP_OUT] < 0 || set->fd[XDP_MAP_HELD] < 0))
 		result = -ENOENT;
 	if (!result && !is_half_sane(control, set->memory[XDP_MAP_SNAPSHOT]))
 		result = -EPROTO;
@@ -167,6 +169,7 @@ int xdp_set_map(struct xdp_set *set)
 	set->handshakes = set->memory[XDP_MAP_HANDSHAKES];
 	set->guard = set->memory[XDP_MAP_GUARD];
 	set->active = set->memory[XDP_MAP_ACTIVE];
+	set->fragments = set->memory[XDP_MAP_FRAGMENTS];
 	if (set->flows && set->flows->n_buckets != set->control->sizes.n_buckets)
 		set->flows = NULL;
 	if (set->control->sizes.n_elder_buckets)

@@ -24,8 +24,10 @@ enum xdp_map {
 	XDP_MAP_HANDSHAKES,
 	XDP_MAP_GUARD,
 	XDP_MAP_ACTIVE,
+	XDP_MAP_FRAGMENTS,
 	XDP_MAP_MAPPED, /* those above are mapped */
 	XDP_MAP_OUT = XDP_MAP_MAPPED,
+	XDP_MAP_HELD,
 	XDP_MAP_XSKS,
 	XDP_MAP_OWNERS,
 	XDP_MAPS,
@@ -51,6 +53,7 @@ struct xdp_set {
 	struct stats_handshakes *handshakes; /* likewise */
 	struct stats_guard *guard;
 	uint32_t *active; /* of id at 2 * id: an entry takes 8 bytes */
+	struct fragment_bucket *fragments;
 	bool drained;	  /* no packet reads the half that is not in force */
 	int want;	  /* -errno: something of it could not be opened for want of descriptors, memory or rights */
 };

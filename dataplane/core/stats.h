@@ -98,7 +98,8 @@ struct stats_header {
 	__u64 flows_closing;  /* FIN or RST seen, not yet timed out */
 	__u64 flows_half_open;
 	__u64 flow_slots;     /* flows the table has room for, in all */
-	__u64 reserved[8];
+	__u64 fragments_off;  /* bytes to the table of fragments.h, FRAGMENT_BUCKETS, which the workers share; 0: it is elsewhere */
+	__u64 reserved[7];
 	__u32 active[STATS_IDS];  /* by backend id */
 	__u32 closing[STATS_IDS]; /* by backend id */
 	__u32 silent_s[STATS_IDS]; /* by backend id: since the last packet of that of its active flows which had

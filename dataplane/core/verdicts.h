@@ -80,7 +80,7 @@
 	COUNTER(FRAGMENT_FIRST, EVENT, "fragment_first", "first fragments of datagrams sent to a backend") \
 	COUNTER(FRAGMENT_LATER, EVENT, "fragment_later", "later fragments sent to the backend of the first") \
 	COUNTER(FRAGMENT_RELEASED, EVENT, "fragment_released", "held fragments sent once the first had come") \
-	COUNTER(FRAGMENT_EXPIRED, EVENT, "fragment_expired", "held fragments dropped: the first did not come in time") \
+	COUNTER(FRAGMENT_EXPIRED, EVENT, "fragment_expired", "held fragments dropped: no first that they belong to came in time") \
 	COUNTER(SYN_OVER_BOUND, EVENT, "syn_over_bound",                                                   \
 		"SYNs forwarded by hash without an entry: their VIP has its bound of half-open flows")     \
 	COUNTER(VIP_CLAIMED, EVENT, "vip_claimed", "ARP and neighbour discovery in which another host says that it has a VIP's address") \
@@ -101,6 +101,7 @@ enum action {
 	ACTION_ANSWER_ECHO, /* likewise */
 	ACTION_TO_KERNEL,   /* untouched, to the kernel */
 	ACTION_DROP,
+	ACTION_HOLD,        /* untouched, to be kept until fragment_resolve() knows where it goes (fragments.h) */
 };
 
 #endif

@@ -12,7 +12,9 @@ int world_open(struct world *w, void *snapshot, __u32 n_buckets)
 	w->stats = calloc(1, sizeof(*w->stats));
 	if (n_buckets && posix_memalign((void **)&w->buckets, 64, n_buckets * sizeof(*w->buckets)))
 		w->buckets = NULL;
-	if (!w->active || !w->stats || (n_buckets && !w->buckets)) {
+	if (posix_memalign((void **)&w->fragments, 64, WORLD_FRAGMENT_BUCKETS * sizeof(*w->fragments)))
+		w->fragments = NULL;
+	if (!w->active || !w->stats || !w->fragments || (n_buckets && !w->buckets)) {
 		world_close(w);
 		return -1;
 	}
@@ -20,6 +22,8 @@ int world_open(struct world *w, void *snapshot, __u32 n_buckets)
 		tables_open_snapshot(&w->tables, snapshot);
 	w->tables.buckets = w->buckets;
 	w->tables.n_buckets = n_buckets;
+	w->tables.fragments = w->fragments;
+	w->tables.n_fragment_buckets = WORLD_FRAGMENT_BUCKETS;
 	w->tables.stats = w->stats;
 	w->tables.active = w->active;
 	w->tables.tick = 1000;
@@ -33,6 +37,7 @@ void world_close(struct world *w)
 	free(w->active);
 	free(w->stats);
 	free(w->buckets);
+	free(w->fragments);
 	*w = (struct world){ 0 };
 }
 
@@ -47,6 +52,7 @@ void world_clear(struct world *w)
 {
 	memset(w->stats->counter, 0, sizeof(w->stats->counter));
 	w->stats->received = 0;
+	memset(w->fragments, 0, WORLD_FRAGMENT_BUCKETS * sizeof(*w->fragments));
 	if (w->buckets)
 		memset(w->buckets, 0, w->tables.n_buckets * sizeof(*w->buckets));
 }

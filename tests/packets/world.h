@@ -13,12 +13,15 @@
 #include "burst.h"
 #include "tables.h"
 
+#define WORLD_FRAGMENT_BUCKETS 16
+
 struct world {
 	struct tables tables;
 	void *snapshot;      /* owned; what tables.header points to */
 	__u32 *active;       /* owned, STATS_IDS */
 	struct stats_worker *stats;
 	struct flow_bucket *buckets;
+	struct fragment_bucket *fragments; /* owned, WORLD_FRAGMENT_BUCKETS */
 };
 
 /* A frame on its way in and what became of it. */

@@ -58,6 +58,7 @@ static int load(struct xdp_bed *b)
 		bpf_map__set_max_entries(s->maps.handshakes, per_cpu) ||
 		bpf_map__set_max_entries(s->maps.guard, per_cpu) ||
 		bpf_map__set_max_entries(s->maps.active, b->sizes.ids) ||
+		bpf_map__set_max_entries(s->maps.fragments, b->sizes.n_fragment_buckets) ||
 		bpf_map__set_max_entries(s->maps.xsks, b->sizes.n_queues ? b->sizes.n_queues : 1) ||
 		bpf_map__set_max_entries(s->maps.owners, b->sizes.n_queues ? b->sizes.n_queues : 1))
 		return fail(b, "sizes of the maps", errno);
@@ -68,6 +69,8 @@ int xdp_bed_open(struct xdp_bed *b, size_t block_size, const struct xdp_sizes *s
 {
 	*b = (struct xdp_bed){ .sizes = *sizes, .half_lines = xdp_lines(block_size) };
 	b->sizes.n_cpus = (__u32)libbpf_num_possible_cpus();
+	if (!b->sizes.n_fragment_buckets)
+		b->sizes.n_fragment_buckets = XDP_BED_FRAGMENT_BUCKETS;
 	b->skeleton = shunt_xdp__open();
 	if (!b->skeleton)
 		return fail(b, "opening the XDP program", errno);
@@ -83,8 +86,9 @@ int xdp_bed_open(struct xdp_bed *b, size_t block_size, const struct xdp_sizes *s
 	b->handshakes = map_memory(b->skeleton->maps.handshakes);
 	b->guard = map_memory(b->skeleton->maps.guard);
 	b->active = map_memory(b->skeleton->maps.active);
+	b->fragments = map_memory(b->skeleton->maps.fragments);
 	if (!b->snapshot || !b->flows || !b->vip_stats || !b->backend_stats || !b->handshakes || !b->guard ||
-		!b->active)
+		!b->active || !b->fragments)
 		return fail(b, "mapping the maps", errno);
 	return 0;
 }
@@ -100,6 +104,7 @@ void xdp_bed_close(struct xdp_bed *b)
 	unmap_memory(b->handshakes, b->skeleton->maps.handshakes);
 	unmap_memory(b->guard, b->skeleton->maps.guard);
 	unmap_memory(b->active, b->skeleton->maps.active);
+	unmap_memory(b->fragments, b->skeleton->maps.fragments);
 	shunt_xdp__destroy(b->skeleton);
 	b->skeleton = NULL;
 }
@@ -133,6 +138,7 @@ void xdp_bed_clear(struct xdp_bed *b)
 
 	memset(b->cpus, 0, b->sizes.n_cpus * sizeof(*b->cpus));
 	memset(xdp_bed_buckets(b), 0, (size_t)b->sizes.n_buckets * sizeof(struct flow_bucket));
+	memset(b->fragments, 0, (size_t)b->sizes.n_fragment_buckets * sizeof(*b->fragments));
 	memset(b->vip_stats, 0, traffic);
 	memset(b->backend_stats, 0, traffic);
 	memset(b->handshakes, 0, (size_t)b->sizes.n_cpus * b->sizes.ids * sizeof(*b->handshakes));

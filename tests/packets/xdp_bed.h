@@ -13,6 +13,8 @@
 
 struct shunt_xdp;
 
+#define XDP_BED_FRAGMENT_BUCKETS 16 /* unless sizes say otherwise */
+
 struct xdp_bed {
 	struct shunt_xdp *skeleton;
 	int program;		     /* descriptor */
@@ -24,6 +26,7 @@ struct xdp_bed {
 	struct stats_traffic *backend_stats;
 	struct stats_handshakes *handshakes;
 	struct stats_guard *guard;
+	struct fragment_bucket *fragments;
 	__u64 *active; /* an array map's entries of 4 bytes are 8 apart */
 	struct xdp_sizes sizes;
 	__u32 half_lines;
