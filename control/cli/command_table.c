@@ -61,6 +61,15 @@ static const struct parameter vip_add_options[] = {
 	{ "--pool", "NAME", "pool", VALUE_POOL, PARAMETER_REQUIRED, "the pool that serves it" },
 	END,
 };
+static const struct parameter vip_set_options[] = {
+	{ "--source-rate", "N", "source_rate", VALUE_NUMBER, 0,
+		"new flows a second that one source may begin; 0: any number" },
+	{ "--source-burst", "N", "source_burst", VALUE_NUMBER, 0,
+		"so many at once of a source that has been silent; 0: a second's worth" },
+	{ "--half-open", "N", "half_open", VALUE_BOUND, 0,
+		"half-open flows it may have in the flow table; default: a quarter of the table" },
+	END,
+};
 static const struct parameter vip_del_arguments[] = {
 	{ "ADDR:PORT/PROTO", NULL, "vip", VALUE_VIP, 0, VIP_HELP },
 	END,
@@ -165,6 +174,18 @@ const struct command command_table[] = {
 		.options = vip_add_options,
 		.method = "vip.add",
 		.summary = "serve a VIP from a pool",
+		.changes = true,
+		.print = print_change,
+	},
+	{
+		.words = { "vip", "set" },
+		.arguments = vip_del_arguments,
+		.options = vip_set_options,
+		.method = "vip.set",
+		.summary = "change what a VIP lets in",
+		.details =
+			"What is not given stays as it is. A source is an IPv4 address or an IPv6 /64. Beyond its half-open\n"
+			"flows a VIP's SYNs are forwarded all the same, by hash and without an entry.",
 		.changes = true,
 		.print = print_change,
 	},

@@ -116,6 +116,10 @@ json_t *value_parse(enum value_kind kind, const char *choices, const char *text)
 		return json_true();
 	case VALUE_NUMBER:
 		return is_number(text, INT64_MAX, &number) ? json_integer((json_int_t)number) : NULL;
+	case VALUE_BOUND:
+		if (!strcmp(text, "default"))
+			return json_integer(-1);
+		return is_number(text, INT64_MAX, &number) ? json_integer((json_int_t)number) : NULL;
 	case VALUE_DAEMON_FILE:
 		return absolute_path(text);
 	case VALUE_TEXT:
@@ -164,6 +168,8 @@ const char *value_form(enum value_kind kind)
 		return "an address and port, as 198.51.100.2:40000 or [2001:db8::2]:40000";
 	case VALUE_NUMBER:
 		return "a number";
+	case VALUE_BOUND:
+		return "a number, or default";
 	case VALUE_TIME:
 		return "a time with its unit, as 500ms, 2s, 1m or 1h";
 	case VALUE_MAC:

@@ -18,6 +18,7 @@ enum value_kind {
 	VALUE_VIP,	      /* ADDR:PORT/PROTO */
 	VALUE_SOURCE,	      /* ADDR:PORT */
 	VALUE_NUMBER,
+	VALUE_BOUND,  /* a number, or "default": -1 */
 	VALUE_TIME, /* with its unit, passed on as it is */
 	VALUE_MAC,
 	VALUE_CHOICE,	   /* one of some words */

@@ -45,11 +45,24 @@ struct config_pool {
 	int line;
 };
 
+#define VIP_SOURCE_RATE_MAX 60000
+
+/* What a VIP lets in. */
+struct vip_policy {
+	char access[NAME_MAX_LEN + 1]; /* name of its access list; "": none */
+	uint32_t source_rate;	       /* new flows a second that a source may begin; 0: any number */
+	uint32_t source_burst;	       /* at once, of a source that has been silent; 0: a second's worth */
+	bool half_open_given;
+	uint32_t half_open; /* flows that may be half-open before SYNs go without an entry; not given: by the
+			     * table's capacity */
+};
+
 struct config_vip {
 	struct addr address;
 	uint16_t port; /* host order; 0: every port */
 	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
 	char pool[NAME_MAX_LEN + 1];
+	struct vip_policy policy;
 	const char *file;
 	int line;
 };
@@ -126,6 +139,13 @@ int config_check_from_json(const json_t *object, struct check *check, struct err
 int config_pool_from_json(const json_t *object, struct config_pool *pool, struct error *error);
 /* And back: what is not the default. NULL: no memory. */
 json_t *config_pool_to_json(const struct config_pool *pool);
+
+struct setting;
+/* Whether it is one of a VIP's that say what it lets in. */
+bool config_is_vip_policy(const struct setting *setting);
+/* The same for them: what object does not say is the default. 0, or -EINVAL or -ENOMEM and *error. */
+int config_vip_policy_from_json(const json_t *object, struct vip_policy *policy, struct error *error);
+json_t *config_vip_policy_to_json(const struct vip_policy *policy);
 /* The defaults: what a pool without "check" has. 0 and *check, to be freed with check_free(); or -ENOMEM. */
 int config_check_default(struct check *check);
 /* For people: "tcp via vip, every 1s, timeout 500ms, rise 2, fall 3" into text[CONFIG_CHECK_TEXT], returned. */

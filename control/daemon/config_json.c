@@ -74,8 +74,7 @@ static int no_memory(struct error *error)
 }
 
 /* One value of the group prefix. */
-static int read_member(
-	const char *prefix, const char *name, const json_t *from, struct config_pool *pool, struct error *error)
+static int read_member(const char *prefix, const char *name, const json_t *from, void *base, struct error *error)
 {
 	const struct setting *setting = settings_find(prefix, name);
 	struct value value;
@@ -86,7 +85,7 @@ static int read_member(
 	err = read_value(from, &value);
 	if (err)
 		return no_memory(error);
-	err = settings_store(setting, &value, pool, error);
+	err = settings_store(setting, &value, base, error);
 	free(value.items.item);
 	return err;
 }
@@ -173,10 +172,10 @@ static json_t *strings_json(const struct strings *strings)
 	return array;
 }
 
-/* A value as config_pool_from_json() takes it. */
-static json_t *value_json(const struct setting *setting, const struct config_pool *pool)
+/* A value as read_member() takes it. */
+static json_t *value_json(const struct setting *setting, const void *base)
 {
-	const void *source = (const char *)pool + setting->offset;
+	const void *source = (const char *)base + setting->offset;
 	char text[NAME_MAX_LEN + 3] = "", *end; /* an address is shorter */
 	FILE *stream;
 
@@ -189,7 +188,7 @@ static json_t *value_json(const struct setting *setting, const struct config_poo
 	stream = fmemopen(text, sizeof(text), "w");
 	if (!stream)
 		return NULL;
-	settings_print(setting, pool, stream);
+	settings_print(setting, base, stream);
 	fclose(stream);
 	if (text[0] != '"')
 		return json_integer(strtoll(text, NULL, 10));
@@ -239,6 +238,49 @@ json_t *config_pool_to_json(const struct config_pool *pool)
 	if (json_object_set_new(object, "check", group_json(PREFIX, pool, standard))) {
 		json_decref(object);
 		return NULL;
+	}
+	return object;
+}
+
+bool config_is_vip_policy(const struct setting *setting)
+{
+	return settings_is_in(setting, "vips") && setting->offset >= offsetof(struct config_vip, policy);
+}
+
+int config_vip_policy_from_json(const json_t *object, struct vip_policy *policy, struct error *error)
+{
+	struct config_vip vip = { 0 };
+	const char *name;
+	json_t *from;
+	int err = settings_defaults("vips", &vip) ? no_memory(error) : 0;
+
+	json_object_foreach ((json_t *)object, name, from) {
+		const struct setting *setting = settings_find("vips", name);
+
+		if (!err && setting && !config_is_vip_policy(setting))
+			err = error_set(error, EINVAL, "%.64s is none of what a VIP lets in", name);
+		if (!err)
+			err = read_member("vips", name, from, &vip, error);
+		if (err)
+			return place(error, "", name, err);
+	}
+	*policy = vip.policy;
+	return err;
+}
+
+json_t *config_vip_policy_to_json(const struct vip_policy *policy)
+{
+	const struct config_vip vip = { .policy = *policy };
+	struct config_vip standard = { 0 };
+	json_t *object = settings_defaults("vips", &standard) ? NULL : json_object();
+
+	for (const struct setting *s = settings; object && s->path; s++) {
+		if (!config_is_vip_policy(s) || !settings_has_value(s, &vip) || settings_equal(s, &vip, &standard))
+			continue;
+		if (json_object_set_new(object, settings_word(s), value_json(s, &vip))) {
+			json_decref(object);
+			object = NULL;
+		}
 	}
 	return object;
 }

@@ -112,6 +112,7 @@ struct vip {
 	uint8_t protocol;
 	uint16_t id;
 	struct pool *pool;
+	struct vip_policy policy;
 	struct traffic traffic; /* counters.c: rw, others: ro */
 	uint32_t active_flows;  /* counters.c: rw, others: ro */
 };
@@ -173,6 +174,9 @@ int scheduler_from_name(const char *name); /* enum scheduler, or -EINVAL */
  */
 int model_vip_add(struct model *model, struct addr address, uint8_t protocol, uint16_t port, const char *pool,
 	struct error *error);
+/* policy: what it is to let in, as vips of shunt.conf has it. */
+int model_vip_set(struct model *model, struct addr address, uint8_t protocol, uint16_t port,
+	const struct vip_policy *policy, struct error *error);
 int model_vip_del(struct model *model, struct addr address, uint8_t protocol, uint16_t port, struct error *error);
 /* wanted: all but backends, file and line. */
 int model_pool_add(struct model *model, const struct config_pool *wanted, struct error *error);

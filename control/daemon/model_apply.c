@@ -273,16 +273,19 @@ static void fill_pool(struct apply *a, struct pool *pool, const struct config_po
 
 /* A value as people read it, without quotes, into text[VALUE_TEXT_SIZE], returned. */
 #define VALUE_TEXT_SIZE 128
-static const char *value_text(const struct setting *setting, const struct config_pool *pool, char *text)
+static const char *value_text(const struct setting *setting, const void *base, char *text)
 {
 	char *printed = NULL;
 	size_t size;
-	FILE *stream = open_memstream(&printed, &size);
+	FILE *stream;
 
-	snprintf(text, VALUE_TEXT_SIZE, "none");
+	snprintf(text, VALUE_TEXT_SIZE, setting->has_given ? "by default" : "none");
+	if (setting->has_given && !settings_has_value(setting, base))
+		return text;
+	stream = open_memstream(&printed, &size);
 	if (!stream)
 		return text;
-	settings_print(setting, pool, stream);
+	settings_print(setting, base, stream);
 	if (fclose(stream) == 0 && size) {
 		bool quoted = printed[0] == '"';
 
@@ -391,6 +394,24 @@ static void set_fallbacks(struct apply *a)
 	}
 }
 
+/* "vip 192.0.2.80:80/tcp source_rate 100, was 0" for each of what it lets in that changes. */
+static void set_policy(struct apply *a, struct vip *vip, const struct config_vip *to, const char *name)
+{
+	const struct config_vip was = { .policy = vip->policy };
+	char before[VALUE_TEXT_SIZE], after[VALUE_TEXT_SIZE];
+	bool changed = false;
+
+	for (const struct setting *s = settings; s->path; s++) {
+		if (!config_is_vip_policy(s) || settings_equal(s, &was, to))
+			continue;
+		say(a, "vip %s %s %s, was %s", name, settings_word(s), value_text(s, to, after),
+			value_text(s, &was, before));
+		changed = true;
+	}
+	if (changed && !a->dry_run)
+		model_vip_set_policy(a->model, vip, &to->policy);
+}
+
 static void set_vips(struct apply *a)
 {
 	char text[ADDRESS_VIP_TEXT];
@@ -406,7 +427,12 @@ static void set_vips(struct apply *a)
 			if (!a->dry_run && !a->err)
 				a->err = model_vip_insert(a->model, &spec, model_pool_find(a->model, to->pool),
 					MODEL_ANY_ID, &vip, &a->error);
-		} else if (strcmp(name_of(a, vip->pool), to->pool)) {
+			if (vip)
+				vip->policy = to->policy;
+			continue;
+		}
+		set_policy(a, vip, to, text);
+		if (strcmp(name_of(a, vip->pool), to->pool)) {
 			/* To the forwarder a connection is its backend's, whatever pool that is of. */
 			say(a, "vip %s pool %s, was %s (its connections %s)", text, to->pool, name_of(a, vip->pool),
 				goal_of(a, vip->pool) ? "stay until they end" : "move");

@@ -71,6 +71,7 @@ void model_backend_revive(struct model *model, struct backend *backend); /* a re
 void model_backend_free(struct model *model, struct backend *backend);
 void model_backend_free_all(struct model *model, struct pool *pool);
 
+void model_vip_set_policy(struct model *model, struct vip *vip, const struct vip_policy *policy);
 void model_vip_move(struct model *model, struct vip *vip, struct pool *pool);
 /* What model_pool_insert() takes, all but the name. 0, or -ENOMEM with some of it done. */
 int model_pool_set(struct model *model, struct pool *pool, const struct config_pool *wanted);

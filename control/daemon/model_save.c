@@ -128,9 +128,15 @@ static void print_vip(FILE *file, const struct vip *vip)
 {
 	char text[ADDRESS_TEXT];
 
-	fprintf(file, "  { address = \"%s\"; protocol = \"%s\"; port = %u; pool = \"%s\"; }",
+	const struct config_vip policy = { .policy = vip->policy };
+
+	fprintf(file, "  { address = \"%s\"; protocol = \"%s\"; port = %u; pool = \"%s\";",
 		address_print(vip->address, text), address_protocol_name(vip->protocol), vip->port,
 		vip->pool->name);
+	for (const struct setting *s = settings; s->path; s++)
+		if (config_is_vip_policy(s))
+			print_setting(file, s, &policy, " ");
+	fputs(" }", file);
 }
 
 int model_save_text(struct model *model, const struct config *config, char **text)

@@ -95,23 +95,27 @@ static void dump_backend(const struct backend *b, struct text *out)
 	text_add(out, "}");
 }
 
-/* What is not the default, as it would be in a file. */
-static void dump_settings(const struct pool *pool, struct text *out)
+/* object: given up; NULL: no memory. */
+static void dump_json(json_t *object, struct text *out)
 {
-	struct config_pool settings_of = model_pool_policy(pool);
-	json_t *object;
-	char *text;
+	char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
 
-	settings_of.name[0] = '\0';
-	settings_of.check = pool->check;
-	object = config_pool_to_json(&settings_of);
-	text = object ? json_dumps(object, JSON_COMPACT) : NULL;
 	if (text)
 		text_add(out, text);
 	else
 		out->failed = true;
 	free(text);
 	json_decref(object);
+}
+
+/* What is not the default, as it would be in a file. */
+static void dump_settings(const struct pool *pool, struct text *out)
+{
+	struct config_pool settings_of = model_pool_policy(pool);
+
+	settings_of.name[0] = '\0';
+	settings_of.check = pool->check;
+	dump_json(config_pool_to_json(&settings_of), out);
 }
 
 static void dump_pool(const struct pool *pool, struct text *out)
@@ -140,7 +144,8 @@ static void dump_vip(const struct vip *vip, struct text *out)
 	dump_number("id", vip->id, out);
 	text_add(out, ",\"pool\":\"");
 	text_add(out, vip->pool->name);
-	text_add(out, "\"");
+	text_add(out, "\",\"policy\":");
+	dump_json(config_vip_policy_to_json(&vip->policy), out);
 	dump_traffic(&vip->traffic, out);
 	text_add(out, "}");
 }
@@ -408,16 +413,21 @@ static int restore_vip(struct model *model, const json_t *from, struct error *er
 	struct pool *pool = model_pool_find(model, string(from, "pool", &fault));
 	int err, id = (int)number(from, "id", SNAPSHOT_MAX_IDS - 1, &fault);
 	struct traffic traffic = restore_traffic(from, &fault);
+	const json_t *policy_from = json_object_get(from, "policy");
+	struct vip_policy policy;
 	struct vip_spec spec;
 	struct vip *vip;
 
-	if (fault || !pool || address_parse_vip(name, &spec) || address_fault(spec.address) ||
+	if (config_vip_policy_from_json(policy_from, &policy, error) || fault || !pool ||
+		address_parse_vip(name, &spec) || address_fault(spec.address) ||
 		model_vip_find(model, spec.address, spec.protocol, spec.port) ||
 		model_family_check(model, pool, spec.address, error))
 		return broken(error, "VIP", name);
 	err = model_vip_insert(model, &spec, pool, id, &vip, error);
-	if (!err)
+	if (!err) {
 		vip->traffic = traffic;
+		vip->policy = policy;
+	}
 	return err;
 }
 

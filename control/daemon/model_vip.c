@@ -225,6 +225,26 @@ int model_vip_add(struct model *model, struct addr address, uint8_t protocol, ui
 	return err;
 }
 
+void model_vip_set_policy(struct model *model, struct vip *vip, const struct vip_policy *policy)
+{
+	vip->policy = *policy;
+	model_tell_snapshot_needed(model);
+}
+
+int model_vip_set(struct model *model, struct addr address, uint8_t protocol, uint16_t port,
+	const struct vip_policy *policy, struct error *error)
+{
+	struct vip *vip = model_vip_find(model, address, protocol, port);
+	char text[ADDRESS_VIP_TEXT];
+
+	if (!vip)
+		return error_set(
+			error, ENOENT, "there is no VIP %s", address_print_vip(address, protocol, port, text));
+	model_vip_set_policy(model, vip, policy);
+	model->generation++;
+	return 0;
+}
+
 int model_vip_del(struct model *model, struct addr address, uint8_t protocol, uint16_t port, struct error *error)
 {
 	struct vip *vip = model_vip_find(model, address, protocol, port);

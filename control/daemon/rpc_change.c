@@ -18,6 +18,33 @@ enum rpc_outcome rpc_vip_add(struct rpc_call *call)
 		&error);
 }
 
+static void take_number(const struct rpc_call *call, const char *param, uint32_t *to)
+{
+	const struct rpc_value *value = rpc_get(call, param);
+
+	if (value->given)
+		*to = (uint32_t)value->number;
+}
+
+enum rpc_outcome rpc_vip_set(struct rpc_call *call)
+{
+	const struct vip_spec *spec = &rpc_get(call, "vip")->vip;
+	const struct vip *vip = model_vip_find(call->daemon->model, spec->address, spec->protocol, spec->port);
+	struct vip_policy policy = { 0 };
+	struct error error;
+
+	if (vip)
+		policy = vip->policy;
+	take_number(call, "source_rate", &policy.source_rate);
+	take_number(call, "source_burst", &policy.source_burst);
+	take_number(call, "half_open", &policy.half_open);
+	if (rpc_get(call, "half_open")->given)
+		policy.half_open_given = rpc_get(call, "half_open")->number >= 0;
+	return rpc_changed(call,
+		model_vip_set(call->daemon->model, spec->address, spec->protocol, spec->port, &policy, &error),
+		&error);
+}
+
 enum rpc_outcome rpc_vip_del(struct rpc_call *call)
 {
 	const struct vip_spec *vip = &rpc_get(call, "vip")->vip;

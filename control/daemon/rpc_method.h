@@ -118,6 +118,7 @@ enum rpc_outcome rpc_counters(struct rpc_call *call);
 enum rpc_outcome rpc_show(struct rpc_call *call);
 /* rpc_change.c */
 enum rpc_outcome rpc_vip_add(struct rpc_call *call);
+enum rpc_outcome rpc_vip_set(struct rpc_call *call);
 enum rpc_outcome rpc_vip_del(struct rpc_call *call);
 enum rpc_outcome rpc_pool_add(struct rpc_call *call);
 enum rpc_outcome rpc_pool_del(struct rpc_call *call);

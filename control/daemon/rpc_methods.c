@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The one table of methods, and "help", which tells of it. */
 #include "events.h"
+#include "flow_table.h"
 #include "rpc_method.h"
 
 #define REQUIRED true
@@ -24,6 +25,15 @@ const struct rpc_method rpc_methods[] = {
 	{ "vip.add", RPC_CHANGE,
 		{ { "vip", RPC_VIP, REQUIRED, .help = VIP_HELP }, { "pool", RPC_TEXT, REQUIRED, .help = POOL_HELP } },
 		rpc_vip_add, "serve a VIP from a pool" },
+	{ "vip.set", RPC_CHANGE,
+		{ { "vip", RPC_VIP, REQUIRED, .help = VIP_HELP },
+			{ "source_rate", RPC_NUMBER, OPTIONAL, .max = VIP_SOURCE_RATE_MAX,
+				.help = "new flows a second that one source may begin; 0: any number" },
+			{ "source_burst", RPC_NUMBER, OPTIONAL, .max = 1000000,
+				.help = "so many at once of a source that has been silent; 0: a second's worth" },
+			{ "half_open", RPC_NUMBER, OPTIONAL, .min = -1, .max = FLOW_CAPACITY_MAX,
+				.help = "half-open flows it may have in the flow table; -1: a quarter of the table" } },
+		rpc_vip_set, "change what a VIP lets in" },
 	{ "vip.del", RPC_CHANGE, { { "vip", RPC_VIP, REQUIRED, .help = VIP_HELP } }, rpc_vip_del,
 		"serve a VIP no more" },
 	{ "pool.add", RPC_CHANGE,

@@ -32,6 +32,7 @@ static json_t *show_vip(const struct daemon *daemon, const struct vip *vip, bool
 		address_protocol_name(vip->protocol), "port", (int)vip->port, "pool", vip->pool->name, "active_flows",
 		(json_int_t)vip->active_flows);
 
+	json_object_set_new(object, "policy", config_vip_policy_to_json(&vip->policy));
 	put_traffic(object, &vip->traffic);
 	if (rate)
 		put_rates(object, counters_vip_rates(daemon->counters, vip));

@@ -239,6 +239,16 @@ const struct setting settings[] = {
 		.required = true, IN(config_vip, port) },
 	{ "vips.pool", SETTING_NAME, NULL, "the name of one of the pools", .required = true,
 		IN(config_vip, pool) },
+	{ "vips.source_rate", SETTING_NUMBER, "0",
+		"new flows a second that one source may begin, an IPv4 address or an IPv6 /64; 0: any number",
+		.max = VIP_SOURCE_RATE_MAX, IN(config_vip, policy.source_rate) },
+	{ "vips.source_burst", SETTING_NUMBER, "0",
+		"so many at once of a source that has been silent; 0: as many as source_rate", .max = 1000000,
+		IN(config_vip, policy.source_burst) },
+	{ "vips.half_open", SETTING_NUMBER, NULL,
+		"flows whose handshake is not over that it may have in the flow table: beyond, SYNs are forwarded by "
+		"hash without an entry; not given: a quarter of flow_table.capacity",
+		.max = FLOW_CAPACITY_MAX, IN(config_vip, policy.half_open), GIVEN(config_vip, policy.half_open_given) },
 	{ .path = NULL },
 };
 

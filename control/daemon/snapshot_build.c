@@ -15,6 +15,7 @@
 
 #define ALIGNMENT 64
 #define VIP_INDEX_MIN 64
+#define TOLERANCE_MAX (1u << 30) /* 4.9 hours */
 
 struct snapshot_builder {
 	uint64_t hash_key[2]; /* the slots were built with */
@@ -35,7 +36,8 @@ struct layout {
 	uint32_t n_vips; /* entries of the index: VIPs, and addresses that have any */
 	uint64_t n_slots;
 	uint32_t vip_index_size;
-	uint64_t ports_off, vips_off, pools_off, backends_off, slots_off, size;
+	uint32_t n_policies;
+	uint64_t ports_off, vips_off, pools_off, backends_off, slots_off, policies_off, size;
 };
 
 struct snapshot_builder *snapshot_builder_new(void)
@@ -180,11 +182,14 @@ static void measure(struct model *model, uint32_t n_ports, struct layout *l)
 	for (const struct vip *vip = model_vips(model); vip; vip = vip->next) {
 		l->n_vips += addr_equal(vip->address, last) ? 1 : 2;
 		last = vip->address;
+		if (vip->id >= l->n_policies)
+			l->n_policies = vip->id + 1u;
 	}
 	while (l->vip_index_size < 2 * l->n_vips)
 		l->vip_index_size *= 2;
 	l->ports_off = place(&l->size, n_ports * sizeof(struct snapshot_port));
 	l->pools_off = place(&l->size, l->n_pools * sizeof(struct snapshot_pool));
+	l->policies_off = place(&l->size, l->n_policies * sizeof(struct snapshot_policy));
 	l->backends_off = place(&l->size, l->n_backends * sizeof(struct snapshot_backend));
 	l->slots_off = place(&l->size, l->n_slots * sizeof(__u16));
 	/* The VIP index stands last, as its size is not certain before it is filled. */
@@ -204,7 +209,8 @@ static struct snapshot_vip vip_entry(const struct vip *vip, const struct snapsho
 		.addr = vip->address,
 		.port = core_be16(vip->port),
 		.proto = vip->protocol,
-		.flags = (__u8)(VIP_USED | VIP_ACTIVE | pool->scheduler << VIP_SCHED_SHIFT),
+		.flags = (__u8)(VIP_USED | VIP_ACTIVE | (vip->policy.source_rate ? VIP_RATE : 0) |
+			pool->scheduler << VIP_SCHED_SHIFT),
 		.vip = vip->id,
 		.pool = serving(vip->pool)->id,
 		.slot_first = pool->slot_first,
@@ -295,6 +301,31 @@ static void fill_backends(struct model *model, struct snapshot_backend *backends
 				.flags = backend_flags(b) };
 }
 
+/* Units from one of so many a second to the next. */
+static __u32 interval_of(uint32_t a_second)
+{
+	return (__u32)((1000000000ULL / a_second) >> GUARD_TIME_SHIFT);
+}
+
+static void fill_policies(
+	struct model *model, struct snapshot_policy *policies, const struct snapshot_inputs *inputs)
+{
+	for (const struct vip *vip = model_vips(model); vip; vip = vip->next) {
+		const struct vip_policy *p = &vip->policy;
+		struct snapshot_policy *to = &policies[vip->id];
+		uint64_t half_open = p->half_open_given ? p->half_open : inputs->flow_capacity / 4;
+		uint32_t burst = p->source_burst ? p->source_burst : p->source_rate;
+		uint64_t tolerance;
+
+		to->half_open = (__u32)half_open;
+		if (!p->source_rate)
+			continue;
+		to->source_interval = interval_of(p->source_rate);
+		tolerance = (burst - 1ULL) * to->source_interval;
+		to->source_tolerance = (__u32)(tolerance < TOLERANCE_MAX ? tolerance : TOLERANCE_MAX);
+	}
+}
+
 static void fill_header(struct snapshot_header *h, const struct layout *l, const struct snapshot_inputs *inputs,
 	uint32_t probe)
 {
@@ -316,6 +347,8 @@ static void fill_header(struct snapshot_header *h, const struct layout *l, const
 		.pools_off = l->pools_off,
 		.backends_off = l->backends_off,
 		.slots_off = l->slots_off,
+		.policies_off = l->policies_off,
+		.n_policies = l->n_policies,
 	};
 	for (int state = FLOW_SYN; state < FLOW_STATE_COUNT; state++)
 		h->timeout[state] = (__u16)((inputs->timeout_s[state] + FLOW_TICK_S - 1) / FLOW_TICK_S);
@@ -332,6 +365,7 @@ static void fill(struct model *model, const struct snapshot_inputs *inputs, cons
 	if (l->n_pools)
 		memcpy(block + l->pools_off, pools, l->n_pools * sizeof(*pools));
 	memcpy(block + l->vips_off, vips, l->vip_index_size * sizeof(*vips));
+	fill_policies(model, (struct snapshot_policy *)(block + l->policies_off), inputs);
 	fill_backends(model, (struct snapshot_backend *)(block + l->backends_off), inputs);
 	for (const struct pool *pool = model_pools(model); pool; pool = pool->next)
 		if (slots_of(pool))

@@ -110,7 +110,7 @@ def test_usage(daemon):
         (["shwo"], "unknown command 'shwo': did you mean 'show'?"),
         (["stat"], "unknown command 'stat': did you mean 'status'?"),
         (["vip", "ad"], "unknown command 'vip ad': did you mean 'vip add'?"),
-        (["vip"], "'vip' needs another word: add or del"),
+        (["vip"], "'vip' needs another word: add, set or del"),
         (["backend"], "'backend' needs another word: add, del or set"),
         (["backend", "frobnicate"], "unknown command 'backend frobnicate': after 'backend' comes add, del or set"),
         (["xyzzy"], "unknown command 'xyzzy': 'shuntctl help' lists those there are"),
@@ -729,7 +729,7 @@ def offered(daemon, *words):
 def test_completion(daemon):
     for words, wanted in (
             (["s"], ["status", "show", "save"]),
-            (["vip", ""], ["add", "del"]),
+            (["vip", ""], ["add", "set", "del"]),
             (["show", ""], ["vips", "pools", "backends"]),
             (["show", "--s"], ["--stats", "--socket"]),
             (["pool", "add", "x", "--scheduler", "r"], ["round-robin"]),

@@ -286,8 +286,8 @@ static void reload_is_a_least_change(void)
 		"pools = ( { name = \"web\"; scheduler = \"round-robin\"; check: { type = \"none\"; };\n"
 		"            backends = ( { address = \"10.0.0.11\"; weight = 7; }, { address = \"10.0.0.13\"; } ); },\n"
 		"          { name = \"new\"; backends = ( { address = \"10.0.0.21\"; mac = \"02:00:00:00:00:21\"; } ); } );\n"
-		"vips = ( { address = \"192.0.2.80\"; port = 80; pool = \"new\"; },\n"
-		"         { address = \"192.0.2.81\"; port = 80; pool = \"web\"; } );\n";
+		"vips = ( { address = \"192.0.2.80\"; port = 80; pool = \"new\"; source_rate = 9; half_open = 8; },\n"
+		"         { address = \"192.0.2.81\"; port = 80; pool = \"web\"; source_burst = 7; } );\n";
 	static const char expected[] =
 		"vip [2001:db8::80]:80/tcp removed\n"
 		"backend six 2001:db8:a::1 removed, its 3 connections do not stay\n"
@@ -298,6 +298,8 @@ static void reload_is_a_least_change(void)
 		"pool web check none, was tcp via vip, every 1s, timeout 500ms, rise 2, fall 3 (by default)\n"
 		"backend web 10.0.0.11 weight 7, was 100\n"
 		"backend web 10.0.0.13 added\n"
+		"vip 192.0.2.80:80/tcp source_rate 9, was 0\n"
+		"vip 192.0.2.80:80/tcp half_open 8, was by default\n"
 		"vip 192.0.2.80:80/tcp pool new, was web (its connections stay until they end)\n"
 		"vip 192.0.2.81:80/tcp added, pool web\n"
 		"pool six removed\n";
@@ -330,6 +332,8 @@ static void reload_is_a_least_change(void)
 	CU_ASSERT_TRUE(b->healthy); /* there is no check any more */
 	CU_ASSERT_EQUAL(model_vips(m)->id, vip_id);
 	CU_ASSERT_STRING_EQUAL(model_vips(m)->pool->name, "new");
+	CU_ASSERT(model_vips(m)->policy.source_rate == 9 && model_vips(m)->policy.half_open == 8);
+	CU_ASSERT_EQUAL(model_vips(m)->next->policy.source_burst, 7);
 	CU_ASSERT_EQUAL(model_pool_find(m, "web")->n_vips, 1);
 	CU_ASSERT_PTR_NULL(model_pool_find(m, "six"));
 
@@ -558,8 +562,8 @@ static void saved_text_parses_back(void)
 		"pools = ( { name = \"web\"; scheduler = \"least-flows\"; check: { port = 8080; interval = \"1500ms\"; };\n"
 		"  backends = ( { address = \"10.0.0.11\"; weight = 5; }, { address = \"10.0.0.12\"; mac = \"02:00:00:00:00:12\"; } ); },\n"
 		"  { name = \"empty\"; } );\n"
-		"vips = ( { address = \"192.0.2.80\"; port = 80; pool = \"web\"; },\n"
-		"         { address = \"2001:db8::80\"; protocol = \"udp\"; port = 0; pool = \"empty\"; } );\n";
+		"vips = ( { address = \"192.0.2.80\"; port = 80; pool = \"web\"; source_rate = 9; half_open = 0; },\n"
+		"         { address = \"2001:db8::80\"; protocol = \"udp\"; port = 0; pool = \"empty\"; source_burst = 2; } );\n";
 	struct config *config = control_parse(text), *again;
 	struct model *m = control_model(text);
 	char *saved, *said;

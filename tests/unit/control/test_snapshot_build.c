@@ -101,6 +101,41 @@ static double share(const struct snapshot_block *block, uint32_t id)
 	return n ? (double)hits / n : 0;
 }
 
+/* What VIPs let in, by their ids. */
+static void policies(void)
+{
+	struct model *m = control_model(CONTROL_DPDK
+		"pools = ( { name = \"web\"; backends = ( { address = \"10.0.0.11\"; } ); } );\n"
+		"vips = ( { address = \"192.0.2.80\"; port = 80; pool = \"web\"; },\n"
+		"         { address = \"192.0.2.80\"; port = 81; pool = \"web\"; source_rate = 100; half_open = 0; },\n"
+		"         { address = \"192.0.2.80\"; port = 82; pool = \"web\"; source_rate = 1; source_burst = 3; },\n"
+		"         { address = \"192.0.2.80\"; port = 83; pool = \"web\"; source_rate = 1; source_burst = 1000000; } );\n");
+	/* A second is 61,035 units. */
+	static const struct snapshot_policy expected[] = {
+		{ .half_open = 250000 },
+		{ .half_open = 0, .source_interval = 610, .source_tolerance = 99 * 610 },
+		{ .half_open = 250000, .source_interval = 61035, .source_tolerance = 2 * 61035 },
+		{ .half_open = 250000, .source_interval = 61035, .source_tolerance = 1u << 30 },
+	};
+	struct snapshot_builder *builder = snapshot_builder_new();
+	struct snapshot_block block;
+	struct tables t = { 0 };
+	uint16_t port = 80;
+
+	build(builder, m, &block);
+	tables_open_snapshot(&t, block.data);
+	for (const struct vip *v = model_vips(m); v; v = v->next, port++) {
+		const struct snapshot_vip *vip = find(&block, "192.0.2.80", port, IPPROTO_TCP);
+
+		CU_ASSERT_EQUAL(memcmp(tables_policy(&t, v->id), &expected[port - 80], sizeof(expected[0])), 0);
+		CU_ASSERT_EQUAL(vip->flags, VIP_USED | VIP_ACTIVE | (port > 80 ? VIP_RATE : 0));
+	}
+	CU_ASSERT_PTR_NULL(tables_policy(&t, t.header->n_policies));
+	snapshot_block_close(&block);
+	snapshot_builder_free(builder);
+	model_free(m);
+}
+
 static void what_is_in_it(void)
 {
 	struct model *m = control_model(CONTROL_DPDK
@@ -444,6 +479,7 @@ static void thousands_of_vips(void)
 int main(void)
 {
 	static const struct unit_test tests[] = {
+		{ "what VIPs let in", policies },
 		{ "what is in it", what_is_in_it },
 		{ "several ports", several_ports },
 		{ "an empty model", an_empty_model },

@@ -127,6 +127,7 @@ static void commands_survive_a_restart(void)
 	struct daemon d;
 	struct error error;
 	uint64_t key[2];
+	const struct vip_policy policy = { .source_rate = 100, .half_open_given = true, .half_open = 7 };
 	uint16_t id, gone, vip;
 
 	make_folder();
@@ -137,6 +138,7 @@ static void commands_survive_a_restart(void)
 	CU_ASSERT_TRUE(key[0] != 0 && key[1] != 0);
 	CU_ASSERT_EQUAL(model_backend_add(d.model, "web", unit_addr("10.0.0.13"), 7, NULL, &error), 0);
 	CU_ASSERT_EQUAL(model_vip_add(d.model, unit_addr("192.0.2.81"), IPPROTO_UDP, 53, "web", &error), 0);
+	CU_ASSERT_EQUAL(model_vip_set(d.model, unit_addr("192.0.2.81"), IPPROTO_UDP, 53, &policy, &error), 0);
 	CU_ASSERT_EQUAL(model_disable(d.model, NULL, unit_addr("10.0.0.12"), &error), 0);
 	CU_ASSERT_EQUAL(model_drain(d.model, NULL, unit_addr("10.0.0.13"), &control_force, &error), 0);
 	b = control_backend(d.model, "web", "10.0.0.11");
@@ -173,6 +175,7 @@ static void commands_survive_a_restart(void)
 	CU_ASSERT_PTR_NOT_NULL(model_backend_by_id(d.model, gone));
 	CU_ASSERT_TRUE(model_backend_by_id(d.model, gone)->removed);
 	CU_ASSERT_EQUAL(model_vip_by_id(d.model, vip)->port, 53);
+	CU_ASSERT_EQUAL(memcmp(&model_vip_by_id(d.model, vip)->policy, &policy, sizeof(policy)), 0);
 	/* Ids go on where they were. */
 	CU_ASSERT_EQUAL(model_backend_add(d.model, "web", unit_addr("10.0.0.15"), 1, NULL, &error), 0);
 	CU_ASSERT_TRUE(control_backend(d.model, "web", "10.0.0.15")->id > gone);
