@@ -3,23 +3,23 @@
  * The XDP program: a body around the forwarding core. What is a VIP's is forwarded, answered or dropped
  * here, all else passes to the kernel. One program for native and generic mode.
  *
- *	shunt_xdp()   the usual packet, at once (usual.h); any other:
- *	  parse()     what it is
- *	  flow()      a flow's: the core's steps, one by one
- *	  rest()      what is none
- *	    other()   the verdict
- *	    answer()  writes an answer
+ *	shunt_xdp()     the usual packet, at once (usual.h); any other, by steps that keep what they find in
+ *work.h: parse()       what it is match()       which VIP it is for flow()        a flow's: to its backend other()
+ *what is none: the verdict carry_out()   what the verdict says answer()    writes an answer
  *
  * For kernels from 5.15 on: its atomics are of 5.12, no helper is younger than 5.11 but bpf_xdp_get_buff_len(),
  * which the verifier never sees where sizes.frags is 0; look-ups in arrays and bpf_jiffies64() become
  * instructions. The functions are global, so that each is verified once by itself and not once for each way that
  * leads to it: in one piece that came to half of the million instructions that the verifier may walk. Stack is
- * scarce: the deepest chain, shunt_xdp(), flow(), has to fit into 512 bytes with each function's share rounded up.
+ * scarce: the deepest chain, shunt_xdp(), flow(), has to fit into 512 bytes with each function's share rounded up
+ *to
+ * 32. So steps are called one after the other, and none calls another.
  */
 #include "xdp_tables.h"
 
 #include "forward.h"
 #include "usual.h"
+#include "work.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_DEVMAP);
@@ -95,78 +95,90 @@ core_inline int has_socket(const struct xdp_md *ctx)
 		bpf_map_lookup_elem(&xsks, &queue);
 }
 
-/* What flow() returns for a packet that is no flow's of a VIP. */
-#define NO_FLOW (-1)
-
-/* A packet of a VIP's flow, to the backend it goes to. Returns the XDP action; or NO_FLOW, having counted nothing.
- */
-__attribute__((noinline)) int flow(struct xdp_md *ctx, const struct packet *parsed)
+/* What kind of packet it is, and what is wrong with it. */
+__attribute__((noinline)) int parse(struct xdp_md *ctx)
 {
 	struct frame f = frame_of(ctx);
-	struct packet p;
-	struct verdict v = { 0 };
 	struct tables t;
-	struct lookup l;
-	int none = tables_open(&t);
+	struct work *w = work_open(&t);
 
-	if (!parsed || none) {
-		count_verdict(&t, COUNTER_TO_KERNEL);
-		return XDP_PASS;
-	}
-	/* A copy, of whose alignment the compiler is sure. */
-	p = *parsed;
-	switch (forward_match(&t, &f, &p, &l, &v)) {
+	packet_parse(&f, &w->packet);
+	return 0;
+}
+
+/* Which VIP it is for. Returns enum step. */
+__attribute__((noinline)) int match(struct xdp_md *ctx)
+{
+	struct frame f = frame_of(ctx);
+	struct verdict v = { 0 };
+	struct lookup l = { 0 };
+	struct tables t;
+	struct work *w = work_open(&t);
+
+	switch (forward_match(&t, &f, &w->packet, &l, &v)) {
+	case MATCH_FLOW:
+		w->vip = l.vip_index;
+		return STEP_FLOW;
 	case MATCH_OTHER:
-		return NO_FLOW;
-	case MATCH_VERDICT:
-		count_verdict(&t, v.counter);
-		return XDP_DROP;
+		return STEP_OTHER;
 	default:
-		break;
+		w->verdict = v;
+		return STEP_VERDICT;
 	}
-	if (has_socket(ctx)) {
-		t.cpu->to_socket++;
-		return (int)bpf_redirect_map(&xsks, ctx->rx_queue_index, XDP_DROP);
+}
+
+/* A packet of a VIP's flow, to the backend it goes to. Returns the XDP action. */
+__attribute__((noinline)) int flow(struct xdp_md *ctx)
+{
+	struct frame f = frame_of(ctx);
+	struct verdict v = { 0 };
+	struct lookup l = { 0 };
+	struct tables t;
+	struct work *w = work_open(&t);
+
+	l.vip = tables_vip(&t, w->vip);
+	if (l.vip) {
+		l.src = w->packet.src;
+		l.signal = packet_signal(&w->packet);
+		forward_hash(&t, &w->packet, &l);
+		forward_place(&t, &l);
+		l.index = -1;
+		forward_finish(&t, &f, &l, &v);
 	}
-	forward_hash(&t, &p, &l);
-	forward_place(&t, &l);
-	l.index = -1;
-	forward_finish(&t, &f, &l, &v);
-	if (v.action == ACTION_TO_BACKEND)
+	if (l.vip && v.action == ACTION_TO_BACKEND)
 		return send(&t, &f, &v);
 	count_verdict(&t, v.counter);
 	return XDP_DROP;
 }
 
-/* The verdict on what is no flow's packet: its action, and its counter in the byte above. */
-__attribute__((noinline)) int other(struct xdp_md *ctx, const struct packet *parsed)
+/* The verdict on what is no flow's packet. */
+__attribute__((noinline)) int other(struct xdp_md *ctx)
 {
 	struct frame f = frame_of(ctx);
-	struct packet p;
 	struct verdict v = { 0 };
 	struct tables t;
+	struct work *w = work_open(&t);
 
-	if (!parsed || tables_open(&t))
-		return ACTION_TO_KERNEL | COUNTER_TO_KERNEL << 8;
-	p = *parsed;
-	forward_other(&t, &f, &p, &v);
-	return v.action | v.counter << 8;
+	forward_other(&t, &f, &w->packet, &v);
+	w->verdict = v;
+	return STEP_VERDICT;
 }
 
 /*
  * Write an answer over the request and make the frame as long as it is. Returns 0, or -1 if it can't be. The
  * packet's offsets are bounded here as the verifier has not seen where they come from.
  */
-__attribute__((noinline)) int answer(struct xdp_md *ctx, const struct packet *p, __u32 action)
+__attribute__((noinline)) int answer(struct xdp_md *ctx)
 {
 	struct frame f = frame_of(ctx);
 	struct packet bounded;
 	struct tables t;
-	__u32 length;
+	const struct work *w = work_open(&t);
+	__u32 action = w->verdict.action, length;
 
-	if (!p || tables_open(&t) || p->l3 > ETH_LEN + PARSE_MAX_VLAN * sizeof(struct vlan_tag) || p->l4 > 16384)
+	bounded = w->packet;
+	if (bounded.l3 > ETH_LEN + PARSE_MAX_VLAN * sizeof(struct vlan_tag) || bounded.l4 > 16384)
 		return -1;
-	bounded = *p;
 	length = answer_length(action, &f, &bounded);
 	if (length != f.len && bpf_xdp_adjust_tail(ctx, (int)(length - f.len)))
 		return -1;
@@ -174,27 +186,18 @@ __attribute__((noinline)) int answer(struct xdp_md *ctx, const struct packet *p,
 	return answer_write(action, &f, &bounded, tables_port(&t, f.port)->mac);
 }
 
-__attribute__((noinline)) int count(__u32 counter)
+/* What the verdict says. Returns the XDP action. */
+__attribute__((noinline)) int carry_out(struct xdp_md *ctx)
 {
+	struct frame f = frame_of(ctx);
 	struct tables t;
+	const struct work *w = work_open(&t);
+	struct verdict v = w->verdict;
+	int action = XDP_TX;
 
-	tables_open(&t);
-	count_verdict(&t, counter);
-	return 0;
-}
-
-/*
- * What is no flow's packet of a VIP. Returns the XDP action. Not what calls flow(): before Linux 6.8 the stacks of
- * functions that call one another are rounded up to 32 bytes each, and 512 is little.
- */
-__attribute__((noinline)) int rest(struct xdp_md *ctx, const struct packet *p)
-{
-	__u32 verdict, counter;
-	int action;
-
-	verdict = (__u32)other(ctx, p);
-	counter = verdict >> 8;
-	switch (verdict & 0xff) {
+	switch (v.action) {
+	case ACTION_TO_BACKEND:
+		return send(&t, &f, &v);
 	case ACTION_TO_KERNEL:
 		action = XDP_PASS;
 		break;
@@ -202,47 +205,60 @@ __attribute__((noinline)) int rest(struct xdp_md *ctx, const struct packet *p)
 		action = XDP_DROP;
 		break;
 	default:
-		action = XDP_TX;
-		if (answer(ctx, p, verdict & 0xff)) {
+		if (answer(ctx)) {
 			action = XDP_DROP;
-			counter = COUNTER_DROP_NO_ROOM;
+			v.counter = COUNTER_DROP_NO_ROOM;
 		}
 	}
-	count(counter);
+	count_verdict(&t, v.counter);
 	return action;
 }
 
-__attribute__((noinline)) int parse(struct xdp_md *ctx, struct packet *p)
+/* To whoever receives from the queue's socket. */
+core_inline int send_to_socket(struct xdp_md *ctx, const struct tables *t)
 {
-	struct frame f = frame_of(ctx);
-
-	if (!p)
-		return -1;
-	packet_parse(&f, p);
-	return 0;
+	t->cpu->to_socket++;
+	return (int)bpf_redirect_map(&xsks, ctx->rx_queue_index, XDP_DROP);
 }
 
 SEC("xdp")
 int shunt_xdp(struct xdp_md *ctx)
 {
 	struct frame f = frame_of(ctx);
-	struct packet p, parsed;
+	const struct snapshot_vip *vip;
+	int step = STEP_FLOW;
 	struct verdict v;
+	struct packet p;
 	struct tables t;
-	int action;
+	struct work *w;
+	__u32 index;
 
-	if (!usual_parse(&f, &p)) {
-		if (!tables_open(&t) && !sizes.n_queues && usual_forward(&t, &f, &p, &v))
-			return send(&t, &f, &v);
-		/* A copy, so that p itself need not be memory. */
-		parsed = p;
-	} else {
-		/* Until Linux 6.3 a function may be given no memory but what has been written. */
-		parsed = (struct packet){ 0 };
-		parse(ctx, &parsed);
+	if (tables_open(&t)) {
+		count_verdict(&t, COUNTER_TO_KERNEL);
+		return XDP_PASS;
 	}
-	action = flow(ctx, &parsed);
-	return action == NO_FLOW ? rest(ctx, &parsed) : action;
+	if (!usual_parse(&f, &p)) {
+		vip = usual_vip(&t, &f, &p, &index);
+		if (vip && !sizes.n_queues && usual_forward(&t, &f, &p, vip, &v))
+			return send(&t, &f, &v);
+		w = work_begin(&t);
+		w->vip = index;
+		/* Once more, so that p itself need not be memory. */
+		f = frame_of(ctx);
+		if (usual_parse(&f, &w->packet))
+			return XDP_DROP;
+		if (!vip)
+			step = match(ctx);
+	} else {
+		work_begin(&t);
+		parse(ctx);
+		step = match(ctx);
+	}
+	if (step == STEP_FLOW)
+		return has_socket(ctx) ? send_to_socket(ctx, &t) : flow(ctx);
+	if (step == STEP_OTHER)
+		other(ctx);
+	return carry_out(ctx);
 }
 
 char license_of_program[] SEC("license") = "Dual BSD/GPL";

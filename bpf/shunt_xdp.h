@@ -47,6 +47,7 @@
 #define XDP_CONTROL_MAGIC 0x3150445854485353ULL /* "SSHTXDP1" */
 #define XDP_ABI 2         /* of everything in this file */
 #define XDP_LINE 64
+#define XDP_WORK 256	  /* bytes */
 #define XDP_NO_SNAPSHOT 2 /* xdp_control.in_force: none yet, all goes to the kernel */
 #define XDP_MAX_CPUS 1024 /* a power of two; possible CPUs have to be fewer */
 #define XDP_FLOW_HEADER_LINES (FLOW_TABLE_HEADER_SIZE / XDP_LINE)
@@ -104,6 +105,7 @@ struct xdp_cpu {
 	__u64 jiffies;   /* when tick was last looked at; the program's own */
 	__u32 tick;      /* flow_tick() then */
 	__u32 reserved[9];
+	__u64 work[XDP_WORK / 8]; /* of the packet under way, between the program's functions; the program's own */
 	__u64 counter[STATS_COUNTERS]; /* by enum counter */
 };
 
@@ -130,7 +132,7 @@ _Static_assert(sizeof(struct xdp_line) == XDP_LINE, "line");
 _Static_assert(sizeof(struct xdp_half) == 448, "XDP half");
 _Static_assert(sizeof(struct xdp_control) == 192 + 2 * 448, "XDP control");
 _Static_assert(__builtin_offsetof(struct xdp_control, half) % 64 == 0, "XDP control");
-_Static_assert(sizeof(struct xdp_cpu) == 64 + 8 * STATS_COUNTERS, "XDP CPU");
+_Static_assert(sizeof(struct xdp_cpu) == 64 + XDP_WORK + 8 * STATS_COUNTERS, "XDP CPU");
 
 /* Lines that a block of size bytes takes. */
 core_inline __u32 xdp_lines(__u64 size)

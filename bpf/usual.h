@@ -49,13 +49,17 @@ core_inline int usual_parse(const struct frame *f, struct packet *p)
 	return 0;
 }
 
-/* The VIP that the packet is for, if it is active here and the frame addressed to its port; or NULL. */
+/*
+ * The VIP that the packet is for, and its index, if it is active here and the frame addressed to its port; or
+ * NULL.
+ */
 core_inline const struct snapshot_vip *usual_vip(
-	const struct tables *t, const struct frame *f, const struct packet *p)
+	const struct tables *t, const struct frame *f, const struct packet *p, __u32 *index)
 {
-	const struct snapshot_vip *vip =
-		tables_vip(t, vip_home(p->dst, p->dport, p->proto, tables_header(t)->vip_index_size));
+	const struct snapshot_vip *vip;
 
+	*index = vip_home(p->dst, p->dport, p->proto, tables_header(t)->vip_index_size);
+	vip = tables_vip(t, *index);
 	if (!vip || !vip_entry_matches(vip, p->dst, p->dport, p->proto) || !(vip->flags & VIP_ACTIVE) ||
 		!forward_is_ours(t, f))
 		return (void *)0;
@@ -79,23 +83,17 @@ core_inline __u64 usual_word(const struct tables *t, const struct lookup *l)
 }
 
 /*
- * p: of usual_parse(). Returns 1 with the verdict, a backend, and the frame's new MAC addresses; or 0 with nothing
- * done or counted.
+ * p: of usual_parse(), vip: of usual_vip(). Returns 1 with the verdict, a backend, and the frame's new MAC
+ * addresses; or 0 with nothing done or counted.
  */
-core_inline int usual_forward(
-	const struct tables *t, const struct frame *f, const struct packet *p, struct verdict *v)
+core_inline int usual_forward(const struct tables *t, const struct frame *f, const struct packet *p,
+	const struct snapshot_vip *vip, struct verdict *v)
 {
 	const struct snapshot_backend *backend;
-	struct lookup l = { 0 };
+	struct lookup l = { .vip = vip, .signal = packet_signal(p) };
 	__u64 word;
 
-	if (!tables_n_buckets(t))
-		return 0;
-	l.signal = p->proto == PROTO_TCP ? p->tcp_flags & SIGNAL_TCP : SIGNAL_UDP;
-	if (l.signal != TCP_ACK && l.signal != SIGNAL_UDP)
-		return 0;
-	l.vip = usual_vip(t, f, p);
-	if (!l.vip)
+	if (!tables_n_buckets(t) || (l.signal != TCP_ACK && l.signal != SIGNAL_UDP))
 		return 0;
 	forward_hash(t, p, &l);
 	forward_place(t, &l);

@@ -42,6 +42,7 @@ struct tables {
 	struct xdp_cpu *cpu;
 	__u32 worker; /* the CPU */
 	__u32 row;    /* of its traffic counters */
+	__u32 number; /* of half */
 	__u32 tick;
 };
 
@@ -198,18 +199,27 @@ core_inline __u32 tables_clock(struct xdp_cpu *cpu)
 	return cpu->tick;
 }
 
-/* Returns 0, or -1 if there is no snapshot: then t is good for counting alone. */
-core_inline int tables_open(struct tables *t)
+/* The snapshot in this half, for a packet that has it in use already. All but the tick. */
+core_inline void tables_open_half(struct tables *t, __u32 in_force)
 {
-	__u32 in_force = *(volatile const __u32 *)&control.in_force, half = in_force;
+	__u32 half = in_force;
 
 	t->worker = bpf_get_smp_processor_id() & (XDP_MAX_CPUS - 1);
 	t->cpu = &cpus[t->worker];
 	t->row = t->worker * sizes.ids;
-	t->tick = tables_clock(t->cpu);
 	/* Keep the compiler from leaving out the mask, by which the verifier knows the bound. */
 	__asm__ volatile("" : "+r"(half));
-	t->half = &control.half[half & 1];
+	t->number = half & 1;
+	t->half = &control.half[t->number];
+}
+
+/* Returns 0, or -1 if there is no snapshot: then t is good for counting alone. */
+core_inline int tables_open(struct tables *t)
+{
+	__u32 in_force = *(volatile const __u32 *)&control.in_force;
+
+	tables_open_half(t, in_force);
+	t->tick = tables_clock(t->cpu);
 	return core_likely(in_force < XDP_NO_SNAPSHOT) ? 0 : -1;
 }
 

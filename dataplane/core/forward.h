@@ -47,7 +47,8 @@ struct lookup {
 	__u64 hash;
 	struct flow_place place;
 	struct addr src;
-	int index; /* of the word in the first bucket, or -1 */
+	__u32 vip_index; /* of vip in the VIP index */
+	int index;	 /* of the word in the first bucket, or -1 */
 	__u8 signal; /* SIGNAL_UDP, or TCP's SYN, FIN, RST and ACK flags */
 };
 
@@ -137,6 +138,12 @@ core_cold void forward_other(const struct tables *t, const struct frame *f, cons
 		verdict_set(v, ACTION_DROP, COUNTER_DROP_NO_SERVICE);
 }
 
+/* What a flow's packet says of the flow's state. */
+core_inline __u8 packet_signal(const struct packet *p)
+{
+	return p->proto == PROTO_TCP ? p->tcp_flags & SIGNAL_TCP : SIGNAL_UDP;
+}
+
 enum match { MATCH_VERDICT, MATCH_FLOW, MATCH_OTHER };
 
 /*
@@ -152,7 +159,7 @@ core_inline enum match forward_match(
 	}
 	if (core_unlikely(p->kind != PACKET_FLOW))
 		return MATCH_OTHER;
-	l->vip = vip_lookup(t, p->dst, p->dport, p->proto);
+	l->vip = vip_lookup_at(t, p->dst, p->dport, p->proto, &l->vip_index);
 	if (core_unlikely(!l->vip))
 		return MATCH_OTHER;
 	if (core_unlikely(!(l->vip->flags & VIP_ACTIVE))) {
@@ -164,7 +171,7 @@ core_inline enum match forward_match(
 		return MATCH_VERDICT;
 	}
 	l->src = p->src;
-	l->signal = p->proto == PROTO_TCP ? p->tcp_flags & SIGNAL_TCP : SIGNAL_UDP;
+	l->signal = packet_signal(p);
 	return MATCH_FLOW;
 }
 

@@ -31,8 +31,9 @@ core_inline int vip_entry_matches(const struct snapshot_vip *e, struct addr a, _
 	return addr_equal(own, a) && e->port == port && e->proto == proto;
 }
 
-/* The entry with exactly this address, port and protocol, or NULL. */
-core_inline const struct snapshot_vip *vip_find(const struct tables *t, struct addr a, __be16 port, __u8 proto)
+/* The entry with exactly this address, port and protocol, and its index; or NULL. */
+core_inline const struct snapshot_vip *vip_find_at(
+	const struct tables *t, struct addr a, __be16 port, __u8 proto, __u32 *index)
 {
 	const struct snapshot_header *h = tables_header(t);
 	__u32 home = vip_home(a, port, proto, h->vip_index_size);
@@ -45,23 +46,41 @@ core_inline const struct snapshot_vip *vip_find(const struct tables *t, struct a
 		e = tables_vip(t, (home + step) & (h->vip_index_size - 1));
 		if (!e || !(e->flags & VIP_USED))
 			break;
-		if (vip_entry_matches(e, a, port, proto))
+		if (vip_entry_matches(e, a, port, proto)) {
+			*index = (home + step) & (h->vip_index_size - 1);
 			return e;
+		}
 	}
 	return (void *)0;
 }
 
-core_cold const struct snapshot_vip *vip_find_any_port(const struct tables *t, struct addr a, __u8 proto)
+core_inline const struct snapshot_vip *vip_find(const struct tables *t, struct addr a, __be16 port, __u8 proto)
 {
-	return vip_find(t, a, 0, proto);
+	__u32 index;
+
+	return vip_find_at(t, a, port, proto, &index);
 }
 
-/* The VIP a packet is for: that of its port, else that of every port, else NULL. */
+core_cold const struct snapshot_vip *vip_find_any_port(
+	const struct tables *t, struct addr a, __u8 proto, __u32 *index)
+{
+	return vip_find_at(t, a, 0, proto, index);
+}
+
+/* The VIP a packet is for, and its index: that of its port, else that of every port, else NULL. */
+core_inline const struct snapshot_vip *vip_lookup_at(
+	const struct tables *t, struct addr a, __be16 port, __u8 proto, __u32 *index)
+{
+	const struct snapshot_vip *e = vip_find_at(t, a, port, proto, index);
+
+	return core_likely(e != 0) ? e : vip_find_any_port(t, a, proto, index);
+}
+
 core_inline const struct snapshot_vip *vip_lookup(const struct tables *t, struct addr a, __be16 port, __u8 proto)
 {
-	const struct snapshot_vip *e = vip_find(t, a, port, proto);
+	__u32 index;
 
-	return core_likely(e != 0) ? e : vip_find_any_port(t, a, proto);
+	return vip_lookup_at(t, a, port, proto, &index);
 }
 
 /* The address entry: what is known of an address that has any VIP, else NULL. */
