@@ -92,6 +92,11 @@ struct config {
 	char *control_state;
 	char *control_hook;	/* NULL: none */
 	uint32_t check_changes; /* a second, of backends' states, that checks may make; 0: any number */
+	uint32_t announce_repeat; /* times that an address is announced; 0: never */
+	uint32_t announce_interval_ms;
+	uint32_t announce_rate; /* frames a second, of all addresses */
+	uint32_t echo_rate;	/* pings a second that a worker answers; 0: all */
+	uint32_t echo_burst;
 	bool hash_key_given;
 	uint64_t hash_key[2];
 	uint64_t flow_capacity;

@@ -50,6 +50,8 @@ json_t *daemon_warnings(const struct daemon *daemon)
 		route_warnings(daemon->routes, warnings);
 	if (daemon->neighbours)
 		neighbour_warnings(daemon->neighbours, warnings);
+	if (daemon->claims)
+		claims_warnings(daemon->claims, warnings);
 	if (daemon->health)
 		health_warnings(daemon->health, warnings);
 	return warnings;
@@ -157,6 +159,8 @@ int daemon_reload(struct daemon *daemon, bool dry_run, json_t **changes, struct 
 	publish_reconfigure(daemon->publisher, config);
 	if (daemon->health)
 		health_reconfigure(daemon->health, config);
+	if (daemon->announcer)
+		announce_reconfigure(daemon->announcer, config);
 	if (daemon->hook)
 		hook_set(daemon->hook, config->control_hook);
 	config_free(daemon->config);

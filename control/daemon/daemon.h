@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "announce.h"
+#include "claims.h"
 #include "config.h"
 #include "counters.h"
 #include "drain.h"
@@ -41,6 +43,8 @@ struct daemon {
 	struct health *health;
 	struct publisher *publisher;
 	struct counters *counters;
+	struct announcer *announcer;
+	struct claims *claims;
 	struct hook *hook;
 	struct drains *drains;
 	struct slow_start *slow_start;

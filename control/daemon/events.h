@@ -47,6 +47,10 @@
 	KIND(FORWARDER_LOST, "forwarder_lost", LOG_WARNING, "", "shunt-dataplane or the XDP program is away")     \
 	KIND(FORWARDER_BACK, "forwarder_back", LOG_NOTICE, "", "it is there")                                     \
 	KIND(RELOAD, "reload", LOG_NOTICE, "reload", "the configuration was read again")                          \
+	KIND(VIP_CLAIMED, "vip_claimed", LOG_WARNING, "address claimed",                                          \
+		"another host says that it has a VIP's address")                                                  \
+	KIND(VIP_PROBED, "vip_probed", LOG_WARNING, "address probed",                                             \
+		"another host asked whether a VIP's address is free: it was told that it is not")                 \
 	KIND(CHANGES_HELD, "changes_held", LOG_WARNING, "changes held back",                                      \
 		"checks want more changes a second than control.check_changes allows: the others wait")
 

@@ -187,6 +187,13 @@ static void put_vips(const struct daemon *daemon, struct evbuffer *out)
 	}
 }
 
+static void put_announcements(const struct daemon *daemon, struct evbuffer *out)
+{
+	http_put_plain(out, "announcements_total", "counter",
+		"Gratuitous ARP and unsolicited neighbour advertisements that shuntd sent since it began.",
+		daemon->announcer ? (double)announce_sent(daemon->announcer) : 0);
+}
+
 void http_put_metrics(const struct daemon *daemon, struct evbuffer *out)
 {
 	counters_refresh(daemon->counters);
@@ -194,6 +201,7 @@ void http_put_metrics(const struct daemon *daemon, struct evbuffer *out)
 	put_counters(daemon, out);
 	put_workers(daemon, out);
 	put_ports(daemon, out);
+	put_announcements(daemon, out);
 	put_vips(daemon, out);
 	http_put_backends(daemon, out);
 	http_put_health(daemon, out);

@@ -286,6 +286,10 @@ static int open_world(struct daemon *daemon, struct error *error)
 	if (daemon->health)
 		daemon->counters = counters_open(daemon->base, daemon->model, daemon->publisher, config->control_state);
 	if (daemon->counters)
+		daemon->announcer = announce_open(daemon->base, daemon->ports, daemon->publisher, config);
+	if (daemon->announcer)
+		daemon->claims = claims_open(daemon->base, daemon->ports, daemon->announcer, daemon->counters);
+	if (daemon->claims)
 		daemon->drains = drains_open(daemon->base, daemon->model, daemon->counters);
 	if (daemon->drains)
 		daemon->slow_start = slow_start_open(daemon->base, daemon->model);
@@ -357,6 +361,8 @@ static void close_all(struct program *program)
 	slow_start_close(daemon->slow_start);
 	drains_close(daemon->drains);
 	passive_close(program->passive);
+	claims_close(daemon->claims);
+	announce_close(daemon->announcer);
 	counters_close(daemon->counters);
 	health_close(daemon->health);
 	if (daemon->publisher)

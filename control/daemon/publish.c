@@ -42,6 +42,7 @@ struct publisher {
 	struct forwarder *main;                       /* the first of them */
 	uint64_t flow_capacity;
 	uint32_t timeout_s[FLOW_STATE_COUNT];
+	uint32_t echo_rate, echo_burst;
 
 	struct event *flush; /* run at the end of this turn of the loop */
 	struct event *later; /* or when it is affordable again */
@@ -170,7 +171,9 @@ static void save(struct publisher *p)
 static void fill_inputs(const struct publisher *p, struct snapshot_inputs *inputs)
 {
 	*inputs = (struct snapshot_inputs){ .version = state_snapshot_version(p->state),
-		.flow_capacity = p->flow_capacity };
+		.flow_capacity = p->flow_capacity,
+		.echo_rate = p->echo_rate,
+		.echo_burst = p->echo_burst };
 	memcpy(inputs->hash_key, state_hash_key(p->state), sizeof(inputs->hash_key));
 	memcpy(inputs->timeout_s, p->timeout_s, sizeof(inputs->timeout_s));
 	inputs->n_ports = p->main->does->ports(p->main, inputs->port_mac);
@@ -383,6 +386,15 @@ static void on_timeout(evutil_socket_t fd, short what, void *context)
 	answer(waiter, PUBLISH_TIMED_OUT, why);
 }
 
+/* What of the configuration snapshots have. */
+static void configure(struct publisher *p, const struct config *config)
+{
+	p->flow_capacity = config->flow_capacity;
+	memcpy(p->timeout_s, config->timeout_s, sizeof(p->timeout_s));
+	p->echo_rate = config->echo_rate;
+	p->echo_burst = config->echo_burst;
+}
+
 struct publisher *publish_new(struct event_base *base, struct model *model, struct state *state,
 	const struct config *config)
 {
@@ -396,8 +408,7 @@ struct publisher *publish_new(struct event_base *base, struct model *model, stru
 	p->state = state;
 	p->sent.fd = p->active.fd = -1;
 	p->change = 1; /* what is there from the start */
-	p->flow_capacity = config->flow_capacity;
-	memcpy(p->timeout_s, config->timeout_s, sizeof(p->timeout_s));
+	configure(p, config);
 	p->builder = snapshot_builder_new();
 	p->flush = event_new(base, -1, 0, on_flush, p);
 	p->watch = event_new(base, -1, EV_PERSIST, on_watch, p);
@@ -470,8 +481,7 @@ const struct forwarder *publish_main(const struct publisher *p)
 
 void publish_reconfigure(struct publisher *p, const struct config *config)
 {
-	p->flow_capacity = config->flow_capacity;
-	memcpy(p->timeout_s, config->timeout_s, sizeof(p->timeout_s));
+	configure(p, config);
 	for (int i = 0; i < FORWARDER_KINDS; i++)
 		if (p->forwarder[i])
 			p->forwarder[i]->does->reconfigure(p->forwarder[i], config);

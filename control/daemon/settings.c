@@ -107,6 +107,23 @@ const struct setting settings[] = {
 		"backends that checks may bring up or take down in a second, the others wait; 0: any number",
 		.max = 100000, IN(config, check_changes) },
 
+	{ "announce", SETTING_GROUP, NULL,
+		"telling neighbours where VIPs are: gratuitous ARP, unsolicited neighbour advertisements" },
+	{ "announce.repeat", SETTING_NUMBER, "3",
+		"times that an address is announced when it becomes active, the forwarder or its link comes up, or its "
+		"MAC is another; 0: never",
+		.max = 100, IN(config, announce_repeat) },
+	{ "announce.interval", SETTING_DURATION, "1s", "from one announcement of an address to the next",
+		.min = 100, .max = 3600000, IN(config, announce_interval_ms) },
+	{ "announce.rate", SETTING_NUMBER, "500", "announcements a second, of all addresses together", .min = 1,
+		.max = 100000, IN(config, announce_rate) },
+
+	{ "echo", SETTING_GROUP, NULL, "answers to pings of VIPs" },
+	{ "echo.rate", SETTING_NUMBER, "1000", "a second that each worker, or CPU, gives at most; 0: any number",
+		.max = 50000, IN(config, echo_rate) },
+	{ "echo.burst", SETTING_NUMBER, "1000", "pings at once that are answered all the same", .min = 1,
+		.max = 100000, IN(config, echo_burst) },
+
 	{ "pools", SETTING_LIST, NULL, "sets of backends", .max = CONFIG_MAX_POOLS,
 		LIST_OF(config, pools, n_pools, config_pool) },
 	{ "pools.name", SETTING_NAME, NULL, "what VIPs and commands call it", .required = true,

@@ -11,6 +11,7 @@
 
 #include "channel.h"
 #include "maglev.h"
+#include "rate.h"
 #include "snapshot_check.h"
 
 #define ALIGNMENT 64
@@ -352,6 +353,10 @@ static void fill_header(struct snapshot_header *h, const struct layout *l, const
 	};
 	for (int state = FLOW_SYN; state < FLOW_STATE_COUNT; state++)
 		h->timeout[state] = (__u16)((inputs->timeout_s[state] + FLOW_TICK_S - 1) / FLOW_TICK_S);
+	if (inputs->echo_rate) {
+		h->echo_interval = rate_interval(inputs->echo_rate);
+		h->echo_tolerance = rate_tolerance(h->echo_interval, inputs->echo_burst);
+	}
 }
 
 static void fill(struct model *model, const struct snapshot_inputs *inputs, const struct layout *l,

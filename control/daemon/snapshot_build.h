@@ -19,6 +19,8 @@ struct snapshot_inputs {
 	uint64_t hash_key[2];
 	uint64_t flow_capacity;
 	uint32_t timeout_s[FLOW_STATE_COUNT];
+	uint32_t echo_rate; /* pings a second that a worker answers; 0: all */
+	uint32_t echo_burst;
 	uint32_t n_ports; /* 1..SNAPSHOT_MAX_PORTS: above every backend's port */
 	struct mac port_mac[SNAPSHOT_MAX_PORTS];
 };
