@@ -144,6 +144,8 @@ __attribute__((noinline)) int flow(struct xdp_md *ctx)
 		forward_place(&t, &l);
 		l.index = -1;
 		forward_finish(&t, &f, &l, &v);
+		if (forward_is_sampled(&t))
+			forward_sample(&t, &l, &v);
 	}
 	if (l.vip && v.action == ACTION_TO_BACKEND)
 		return send(&t, &f, &v);

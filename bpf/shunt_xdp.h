@@ -93,7 +93,9 @@ struct xdp_control {
 	__u64 snapshot_version; /* in force; 0: none */
 	char boot_id[40];       /* of the kernel CLOCK_MONOTONIC belongs to */
 	__u8 build_id[24];      /* of the program attached: what tells a newer one */
-	__u64 reserved2[6];
+	__u32 n_workers;	/* CPUs that have seen packets, as the sweeper counted them; 0 is 1 */
+	__u32 reserved;
+	__u64 reserved2[5];
 	struct xdp_half half[2];
 };
 

@@ -105,6 +105,10 @@ core_inline int usual_forward(const struct tables *t, const struct frame *f, con
 		return 0;
 	tables_count(t, COUNTER_FLOW_HIT);
 	forward_rewrite(f, &l, backend, flow_word_backend(word), v);
+	if (core_unlikely(forward_is_sampled(t))) {
+		l.src = p->src;
+		forward_sample(t, &l, v);
+	}
 	return 1;
 }
 

@@ -144,6 +144,19 @@ core_inline __u32 tables_worker(const struct tables *t)
 	return t->worker;
 }
 
+core_inline __u32 tables_workers(const struct tables *t)
+{
+	__u32 n = *(volatile const __u32 *)&control.n_workers;
+
+	(void)t;
+	return n ? n : 1;
+}
+
+core_inline __u64 tables_received(const struct tables *t)
+{
+	return t->cpu->received;
+}
+
 core_inline __u32 tables_active(const struct tables *t, __u32 backend)
 {
 	const __u32 *n = bpf_map_lookup_elem(&active, &backend);
@@ -169,7 +182,8 @@ core_inline struct stats_guard *tables_guard(const struct tables *t, __u32 vip)
 {
 	__u32 index = t->row + vip;
 
-	return bpf_map_lookup_elem(&guard, &index);
+	/* A displaced word may have come from a table of programs before, with more ids. */
+	return vip < sizes.ids ? bpf_map_lookup_elem(&guard, &index) : (void *)0;
 }
 
 core_inline struct stats_handshakes *tables_handshakes(const struct tables *t, __u32 backend)

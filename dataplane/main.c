@@ -224,6 +224,7 @@ static int make_qsbr(struct dataplane *d)
 
 static int start_workers(struct dataplane *d)
 {
+	d->shared.n_workers = d->n_workers;
 	for (unsigned int i = 0; i < d->n_workers; i++) {
 		d->worker[i] = (struct worker){
 			.shared = &d->shared,

@@ -94,6 +94,7 @@ void segment_populate(struct segment *s, const struct snapshot_header *snapshot)
 		populate(worker, &worker->vip[n_vips]);
 		populate(worker->backend, &worker->backend[snapshot->n_backends]);
 		populate(worker->handshakes, &worker->handshakes[snapshot->n_backends]);
+		populate(worker->guard, &worker->guard[n_vips]);
 	}
 }
 

@@ -23,6 +23,10 @@ struct sweeper {
 	__u64 next_ns;	/* no slice before then */
 	bool under_way;
 	bool elder_empty; /* the last sweep found no word in the elder table */
+	/* Each worker's half-open flows opened less closed, by VIP, when the sweep began. */
+	__u64 (*changed)[FLOW_VIP_MASK + 1];
+	__u32 n_changed; /* workers of it; 0: none yet */
+	__u32 n_vips;	 /* of each */
 };
 
 struct sweeper *sweeper_new(void)
@@ -32,6 +36,8 @@ struct sweeper *sweeper_new(void)
 
 void sweeper_free(struct sweeper *s)
 {
+	if (s)
+		free(s->changed);
 	free(s);
 }
 
@@ -53,6 +59,33 @@ static void mark_traffic(struct stats_traffic *traffic, __u32 n)
 		traffic[i].new_at_sweep = traffic[i].new_flows;
 }
 
+/* Without memory the workers keep their shares of before. */
+static void note_half_open(struct sweeper *s, const struct generation *g, const struct segment *segment)
+{
+	__u32 n_workers = segment->header->n_workers, n = g->tables.header->n_policies;
+
+	if (s->n_changed != n_workers) {
+		free(s->changed);
+		s->changed = calloc(n_workers, sizeof(*s->changed));
+		s->n_changed = s->changed ? n_workers : 0;
+	}
+	s->n_vips = n <= FLOW_VIP_MASK ? n : FLOW_VIP_MASK + 1;
+	for (__u32 w = 0; w < s->n_changed; w++)
+		for (__u32 vip = 0; vip < s->n_vips; vip++) {
+			const volatile struct stats_guard *guard = &segment->workers[w].guard[vip];
+
+			s->changed[w][vip] = guard->opened - guard->closed;
+		}
+}
+
+static void share_half_open(const struct sweeper *s, const struct segment *segment)
+{
+	for (__u32 w = 0; w < s->n_changed; w++)
+		for (__u32 vip = 0; vip < s->n_vips; vip++)
+			segment->workers[w].guard[vip].at_sweep =
+				sweep_share(s->changed[w][vip], s->sweep.half_open_by_vip[vip], w, s->n_changed);
+}
+
 static void publish(const struct sweeper *s, const struct generation *g, struct segment *segment)
 {
 	struct stats_header *h = segment->header;
@@ -60,6 +93,8 @@ static void publish(const struct sweeper *s, const struct generation *g, struct 
 	memcpy(h->active, s->sweep.by_backend, sizeof(h->active));
 	memcpy(h->closing, s->sweep.closing_by_backend, sizeof(h->closing));
 	memcpy(h->silent_s, s->sweep.silent_s, sizeof(h->silent_s));
+	memcpy(h->half_open, s->sweep.half_open_by_vip, sizeof(h->half_open));
+	share_half_open(s, segment);
 	for (__u32 w = 0; w < h->n_workers; w++)
 		mark_traffic(segment->workers[w].backend, g->tables.header->n_backends);
 	h->flows_active = s->sweep.active;
@@ -111,6 +146,7 @@ void sweeper_run(struct sweeper *s, const struct generation *g, struct flow_tabl
 		if (now - s->begun_ns < INTERVAL_NS)
 			return;
 		sweep_begin(&s->sweep);
+		note_half_open(s, g, segment);
 		s->begun_ns = now;
 		s->under_way = true;
 	}

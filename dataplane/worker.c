@@ -252,6 +252,7 @@ static void view(const struct worker *w, const struct generation *g, struct tabl
 	*t = g->tables;
 	t->stats = w->stats;
 	t->worker = w->index;
+	t->n_workers = w->shared->n_workers;
 }
 
 static void loop(struct worker *w)

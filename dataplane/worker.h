@@ -24,6 +24,7 @@ struct worker_shared {
 	struct rte_rcu_qsbr *qsbr; /* a reader for each worker, by index */
 	const struct port *ports;
 	unsigned int n_ports;
+	unsigned int n_workers;
 };
 
 struct worker {

@@ -171,6 +171,7 @@ void xdp_close(struct xdp *x)
 	if (x->attachment.link >= 0)
 		close(x->attachment.link);
 	xdp_set_free(x->set);
+	xdp_sweep_fini(&x->sweep);
 	xdp_pin_unlock(&x->pins);
 	free(x->stats);
 	free(x);

@@ -343,6 +343,7 @@ static void carry_guard(const struct xdp_set *to, const struct xdp_set *from)
 			sum.untracked += part->untracked;
 			sum.refused += part->refused;
 			sum.limited += part->limited;
+			sum.over_bound += part->over_bound;
 		}
 		row_to[id] = sum;
 	}

@@ -4,6 +4,7 @@
 #define SHUNT_XDP_SWEEP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "sweep.h"
@@ -15,7 +16,15 @@ struct xdp_sweep {
 	bool elder_empty;  /* the last whole sweep found no flow in the elder table */
 	uint64_t begun_ns; /* of the sweep under way, or of the last */
 	uint64_t next_ns;  /* no slice before then */
+	/* Each CPU's half-open flows opened less closed, by VIP, when the sweep began: of those that see packets.
+	 */
+	uint64_t *changed; /* n_vips of each, owned: xdp_sweep_fini() */
+	uint32_t n_vips, n_cpus;
+	uint16_t cpu[XDP_MAX_CPUS]; /* which those n_cpus are */
+	size_t room;		    /* numbers that changed has room for */
 };
+
+void xdp_sweep_fini(struct xdp_sweep *s);
 
 /* The tables are others: forget a sweep under way. */
 void xdp_sweep_restart(struct xdp_sweep *s);

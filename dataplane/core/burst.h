@@ -191,7 +191,49 @@ core_inline int burst_hit(
 	return 1;
 }
 
-/* Sets the verdicts of the flows' packets; those bound for a backend have their MAC addresses rewritten. */
+/* forward_sample() for the packet of this index in the burst, if it is a flow's. */
+core_cold void burst_sample_one(const struct tables *t, const struct frame *frames, const struct verdict *verdicts,
+	const struct burst_flows *b, __u32 index)
+{
+	struct lookup l = { 0 };
+	__u32 i = index < b->n ? index : b->n - 1;
+
+	while (i && b->frame[i] > index)
+		i--;
+	if (b->frame[i] != index)
+		return;
+	l.vip = b->vip[i];
+	l.hash = b->hash[i];
+	if (vip_scheduler(l.vip) == SCHEDULER_SOURCE_HASH) {
+		struct packet p;
+
+		packet_parse(&frames[index], &p);
+		l.src = p.src;
+	}
+	forward_sample(t, &l, &verdicts[index]);
+}
+
+/* Those of the burst's packets that are of the sample. */
+core_inline void burst_sample(const struct tables *t, const struct frame *frames, const struct verdict *verdicts,
+	const struct burst_flows *b)
+{
+	__u64 first = tables_received(t);
+
+	if (core_unlikely(!b->n))
+		return;
+	for (__u64 group = first >> SAMPLE_SHIFT; group <= (first + BURST_MAX - 1) >> SAMPLE_SHIFT; group++) {
+		__u64 index = forward_sampled(group) - first;
+
+		/* It may be behind the burst's beginning. */
+		if (index < BURST_MAX)
+			burst_sample_one(t, frames, verdicts, b, (__u32)index);
+	}
+}
+
+/*
+ * Sets the verdicts of the flows' packets; those bound for a backend have their MAC addresses rewritten. The
+ * bursts before this one have been counted as received, and no more.
+ */
 core_inline void burst_finish(
 	const struct tables *t, const struct frame *frames, struct verdict *verdicts, struct burst_flows *b)
 {
@@ -209,6 +251,7 @@ core_inline void burst_finish(
 			burst_finish_other(t, f, b, i, v);
 	}
 	t->stats->counter[COUNTER_FLOW_HIT] += hits;
+	burst_sample(t, frames, verdicts, b);
 }
 
 /* forward_account() for n packets that were sent to backends. */

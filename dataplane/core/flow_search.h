@@ -74,6 +74,23 @@ core_inline int flow_choose_word(
 	return best >> 4 ? (int)(best & 15) : -1;
 }
 
+/* Count that a word became another, 0 for none, by the worker's own compare-and-swap: what of it is half-open. */
+core_inline void flow_count_change(const struct tables *t, __u64 was, __u64 is)
+{
+	struct stats_guard *guard;
+
+	if (flow_word_is_half_open(was)) {
+		guard = tables_guard(t, flow_word_vip(was));
+		if (guard)
+			guard->closed++;
+	}
+	if (flow_word_is_half_open(is)) {
+		guard = tables_guard(t, flow_word_vip(is));
+		if (guard)
+			guard->opened++;
+	}
+}
+
 /* Enter a flow. Returns where its word is; or NULL if there is no room or others were faster twice. */
 core_cold __u64 *flow_insert(const struct tables *t, const struct flow_place *place, __u64 word)
 {
@@ -102,10 +119,35 @@ core_cold __u64 *flow_insert(const struct tables *t, const struct flow_place *pl
 		if (__sync_val_compare_and_swap(place_of, old, word) == old) {
 			if (rank < RANK_FREE)
 				tables_count(t, COUNTER_FLOW_EVICTED);
+			flow_count_change(t, old, word);
 			return place_of;
 		}
 	}
 	return (void *)0;
+}
+
+/*
+ * Enter a flow's word in another's place, or with NULL where there is room. Returns the place; or NULL if there is
+ * no room, or another worker was faster.
+ */
+core_inline __u64 *flow_enter(
+	const struct tables *t, const struct flow_place *place, __u64 *at, __u64 old, __u64 word)
+{
+	if (!at)
+		return flow_insert(t, place, word);
+	if (__sync_val_compare_and_swap(at, old, word) != old)
+		return (void *)0;
+	flow_count_change(t, old, word);
+	return at;
+}
+
+/* Clear a word. Returns whether it was still there. */
+core_inline int flow_take_out(const struct tables *t, __u64 *at, __u64 word)
+{
+	if (__sync_val_compare_and_swap(at, word, 0) != word)
+		return 0;
+	flow_count_change(t, word, 0);
+	return 1;
 }
 
 /*

@@ -104,6 +104,12 @@ core_inline int flow_word_is_closing(__u64 word)
 	return state == FLOW_FIN || state == FLOW_RESET;
 }
 
+/* Whether it waits for more: one packet was seen, of TCP or UDP. */
+core_inline int flow_word_is_half_open(__u64 word)
+{
+	return (1u << FLOW_SYN | 1u << FLOW_UDP_NEW) >> flow_word_state(word) & 1;
+}
+
 /* Tick of a CLOCK_MONOTONIC reading in seconds. */
 core_inline __u32 flow_tick(__u64 now_s)
 {

@@ -10,6 +10,7 @@
  *   forward_probe()   look for the flow in its first bucket
  *   forward_finish()  the backend: of the flow, in the second bucket or the elder table too, or a new one; writes
  *                     the frame's MAC addresses
+ *   forward_sample()  if forward_is_sampled(): whether that is the backend that hashing would give
  *
  * burst.h drives them for memory bodies. Counts what happened on the way (EVENT counters, new flows);
  * the VERDICT counter is the body's to count once it has done what the verdict says, together with
@@ -370,16 +371,50 @@ core_inline void forward_count_answer(const struct tables *t, __u32 backend, int
 		handshakes->completed++;
 }
 
+/* State of a new flow that begins, but whose VIP has its bound of half-open ones: it gets no entry. */
+#define FLOW_OVER_BOUND FLOW_STATE_COUNT
+
+/*
+ * Whether the VIP has as many half-open flows as it may, as this worker knows: its share of what the last sweep
+ * counted and its own changes since. The workers share the bound, too.
+ */
+core_inline int forward_is_over_bound(const struct tables *t, const struct snapshot_vip *vip)
+{
+	const struct snapshot_policy *policy = tables_policy(t, vip->vip);
+	const struct stats_guard *guard = tables_guard(t, vip->vip & FLOW_VIP_MASK);
+	__s64 half_open;
+
+	if (!policy || !guard)
+		return 0;
+	half_open = (__s64)(guard->opened - guard->closed - guard->at_sweep);
+	return half_open * tables_workers(t) >= (__s64)policy->half_open || !policy->half_open;
+}
+
+/* Count a new flow that gets no entry. */
+core_inline void forward_count_untracked(const struct tables *t, __u32 vip, __u32 state)
+{
+	struct stats_guard *guard = tables_guard(t, vip);
+	int over_bound = state == FLOW_OVER_BOUND;
+
+	tables_count(t, COUNTER_FLOW_UNTRACKED);
+	if (over_bound)
+		tables_count(t, COUNTER_SYN_OVER_BOUND);
+	if (guard) {
+		guard->untracked++;
+		guard->over_bound += over_bound;
+	}
+}
+
 /*
  * A packet whose flow has no entry, or one that doesn't hold: word, the place of the old entry, or NULL.
- * state: what the new entry starts in, FLOW_NONE for no entry.
+ * state: what the new entry starts in, FLOW_NONE or FLOW_OVER_BOUND for no entry.
  */
 core_cold void forward_new(const struct tables *t, const struct frame *f, const struct lookup *l, __u64 *word,
 	__u64 old, __u32 state, struct verdict *v)
 {
+	int enters = state != FLOW_NONE && state != FLOW_OVER_BOUND, entered = -1;
 	const struct snapshot_backend *backend;
 	__u32 id;
-	int entered = -1;
 
 	if (core_unlikely(!l->vip->slot_count)) {
 		verdict_set(v, ACTION_DROP, COUNTER_DROP_NO_BACKEND);
@@ -387,23 +422,20 @@ core_cold void forward_new(const struct tables *t, const struct frame *f, const 
 	}
 	/* Only a packet that begins a flow is scheduled; one from the middle of a connection goes by hash,
 	 * where the load balancer that saw its beginning most likely sent it. */
-	id = state != FLOW_NONE && lookup_begins(l) && vip_scheduler(l->vip) > SCHEDULER_SOURCE_HASH ?
-		     forward_schedule(t, l) :
-		     forward_by_hash(t, l);
+	id = enters && lookup_begins(l) && vip_scheduler(l->vip) > SCHEDULER_SOURCE_HASH ? forward_schedule(t, l)
+											 : forward_by_hash(t, l);
 	if (state != FLOW_NONE) {
 		__u64 entry = flow_word(l->place.tag, id, state, tables_tick(t));
 
-		if (word)
-			entered = __sync_val_compare_and_swap(word, old, entry) == old ? 0 : -1;
-		else
-			entered = flow_insert(t, &l->place, entry) ? 0 : -1;
+		if (enters)
+			entered = flow_enter(t, &l->place, word, old, entry) ? 0 : -1;
 		if (core_likely(!entered))
 			tables_count(t, COUNTER_FLOW_NEW);
 		else
 			id = forward_by_hash(t, l);
 		/* A flow without an entry comes here with every packet: it is counted with its first. */
 		if (entered && lookup_begins(l))
-			tables_count(t, COUNTER_FLOW_UNTRACKED);
+			forward_count_untracked(t, l->vip->vip, state);
 		if (!entered || lookup_is_syn(l))
 			forward_count_new(t, l->vip->vip, id);
 		/* Of a flow without an entry nobody would see how it goes on. */
@@ -456,8 +488,12 @@ core_inline void forward_known(const struct tables *t, const struct frame *f, co
 		__u64 now = flow_word(l->place.tag, id, state, tables_tick(t));
 
 		/* Where another worker was faster, what it saw is what counts. */
-		if (now != word && __sync_val_compare_and_swap(place, word, now) != word)
-			state = FLOW_NONE;
+		if (now != word) {
+			if (__sync_val_compare_and_swap(place, word, now) == word)
+				flow_count_change(t, word, now);
+			else
+				state = FLOW_NONE;
+		}
 		if (was == FLOW_SYN)
 			forward_count_answer(t, id, syn, state);
 		tables_count(t, COUNTER_FLOW_HIT);
@@ -508,18 +544,6 @@ core_inline __u64 *flow_find_elder(const struct tables *t, const struct lookup *
 	return (void *)0;
 }
 
-/*
- * Enter a flow where its dead word is, or with NULL where there is room. Returns the place; or NULL if there is no
- * room, or another worker was faster.
- */
-core_inline __u64 *flow_enter(const struct tables *t, const struct flow_place *place, __u64 *at, __u64 old,
-	__u64 word)
-{
-	if (at)
-		return __sync_val_compare_and_swap(at, old, word) == old ? at : (void *)0;
-	return flow_insert(t, place, word);
-}
-
 /* A flow's word: where it is, or NULL, and what it said there. */
 struct flow_entry {
 	__u64 *place;
@@ -545,11 +569,11 @@ core_inline struct flow_entry flow_inherit(const struct tables *t, const struct 
 		e.place = flow_settled(flow_enter(t, &l->place, at, dead, e.word));
 		if (!e.place)
 			return (struct flow_entry){ from, word };
-		if (syn || __sync_val_compare_and_swap(from, word, 0) == word) {
+		if (syn || flow_take_out(t, from, word)) {
 			tables_count(t, COUNTER_FLOW_CARRIED);
 			return e;
 		}
-		(void)__sync_val_compare_and_swap(e.place, e.word, 0);
+		flow_take_out(t, e.place, e.word);
 	}
 	/* Another worker may have moved it since this one looked, or be using it where it is. */
 	e.place = flow_find(t, &l->place, -1, &e.word);
@@ -562,6 +586,8 @@ core_inline struct flow_entry flow_inherit(const struct tables *t, const struct 
 core_cold void forward_miss(const struct tables *t, const struct frame *f, const struct lookup *l, __u64 *place,
 	__u64 word, struct verdict *v)
 {
+	__u32 state;
+
 	if (core_unlikely(tables_n_elder_buckets(t))) {
 		struct flow_entry e = flow_inherit(t, l, place, word);
 
@@ -572,7 +598,10 @@ core_cold void forward_miss(const struct tables *t, const struct frame *f, const
 	}
 	if (l->signal != SIGNAL_UDP && !lookup_is_syn(l))
 		tables_count(t, COUNTER_FLOW_STRAY);
-	forward_new(t, f, l, place, word, flow_first_state(l), v);
+	state = flow_first_state(l);
+	if (lookup_begins(l) && forward_is_over_bound(t, l->vip))
+		state = FLOW_OVER_BOUND;
+	forward_new(t, f, l, place, word, state, v);
 }
 
 /* At last the verdict on a flow's packet, and the frame's new MAC addresses. */
@@ -597,6 +626,40 @@ core_inline void forward_finish(const struct tables *t, const struct frame *f, c
 		forward_known(t, f, l, place, word, v);
 	else
 		forward_miss(t, f, l, place, word, v);
+}
+
+/*
+ * Of the packets that a worker receives, one of each SAMPLE_EVERY is of the sample; which, by a hash of their
+ * number (Knuth, The Art of Computer Programming 3, 6.4), so that no traffic keeps step with it.
+ */
+#define SAMPLE_SHIFT 6
+#define SAMPLE_EVERY (1u << SAMPLE_SHIFT)
+
+/* Number of the one of this group: packets from group * SAMPLE_EVERY on. */
+core_inline __u64 forward_sampled(__u64 group)
+{
+	return (group << SAMPLE_SHIFT) + (group * 0x9e3779b97f4a7c15ULL >> (64 - SAMPLE_SHIFT));
+}
+
+/* Whether the packet now in hand, the first that is not counted yet, is of the sample. */
+core_inline int forward_is_sampled(const struct tables *t)
+{
+	return forward_sampled(tables_received(t) >> SAMPLE_SHIFT) == tables_received(t);
+}
+
+/*
+ * For a packet of the sample, after forward_finish(): estimate how many of the VIP's packets go to another backend
+ * than hashing alone would send them to, which is what the flow table is worth. l->src: as for forward_finish().
+ */
+core_cold void forward_sample(const struct tables *t, const struct lookup *l, const struct verdict *v)
+{
+	struct stats_guard *guard;
+
+	if (v->action != ACTION_TO_BACKEND || (l->vip->slot_count && v->backend == forward_by_hash(t, l)))
+		return;
+	guard = tables_guard(t, v->vip);
+	if (guard)
+		guard->elsewhere += SAMPLE_EVERY;
 }
 
 /* Count a packet that was sent to a backend: VIP's and backend's packets and bytes. */

@@ -38,14 +38,18 @@ struct stats_handshakes {
 
 /* What happened to a VIP's packets beside being forwarded. */
 struct stats_guard {
+	/*
+	 * These three are by FLOW_VIP_MASK's bits of the id alone, as displaced words have no more. opened -
+	 * closed - at_sweep, a signed number, is what the worker takes for its share of the VIP's half-open flows.
+	 */
 	__u64 opened;	/* worker: rw, others: ro, as all but one; half-open flows entered */
 	__u64 closed;	/* half-open flows that went on, were displaced or ended */
-	__u64 at_sweep; /* worker: ro, sweeper: rw; opened - closed when half_open[] was last counted */
+	__u64 at_sweep; /* worker: ro, sweeper: rw; sweep_share() */
 	__u64 elsewhere; /* packets whose backend is not the one that hashing would give: estimated from a sample */
 	__u64 untracked; /* new flows forwarded without an entry */
 	__u64 refused;	 /* packets that the access list kept out */
 	__u64 limited;	 /* new flows beyond their source's rate */
-	__u64 reserved;
+	__u64 over_bound; /* of those untracked: the VIP had its bound of half-open flows */
 };
 
 struct stats_worker {
@@ -104,7 +108,7 @@ struct stats_header {
 	__u32 closing[STATS_IDS]; /* by backend id */
 	__u32 silent_s[STATS_IDS]; /* by backend id: since the last packet of that of its active flows which had
 				      none for longest; in ticks */
-	__u32 half_open[FLOW_VIP_MASK + 1]; /* by the low bits of the VIP id that a flow's word has */
+	__u32 half_open[FLOW_VIP_MASK + 1]; /* by the bits of the VIP id that a flow's word has */
 };
 
 _Static_assert(sizeof(struct stats_traffic) == 32, "stats traffic");

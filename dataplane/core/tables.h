@@ -37,6 +37,7 @@ struct tables {
 	/* Datagrams whose first fragment has come (fragments.h); n_fragment_buckets 0: all later ones wait in vain. */
 	__u32 n_fragment_buckets;
 	struct fragment_bucket *fragments;
+	__u32 n_workers; /* at work on the flow table; 0 is 1 */
 };
 
 core_inline const struct snapshot_header *tables_header(const struct tables *t)
@@ -118,6 +119,18 @@ core_inline const struct snapshot_policy *tables_policy(const struct tables *t, 
 core_inline __u32 tables_worker(const struct tables *t)
 {
 	return t->worker;
+}
+
+/* Workers that share what VIPs may have; 1 or more. */
+core_inline __u32 tables_workers(const struct tables *t)
+{
+	return core_max(t->n_workers, 1u);
+}
+
+/* Packets that the worker is done with. */
+core_inline __u64 tables_received(const struct tables *t)
+{
+	return t->stats->received;
 }
 
 core_inline __u32 tables_active(const struct tables *t, __u32 backend)

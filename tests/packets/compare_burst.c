@@ -49,6 +49,8 @@ static struct verdict step_by_step(uint8_t *data, size_t len)
 		forward_place(t, &l);
 		l.index = -1;
 		forward_finish(t, &f, &l, &v);
+		if (forward_is_sampled(t))
+			forward_sample(t, &l, &v);
 	}
 	steps.stats->received++;
 	if (v.action == ACTION_TO_BACKEND)
@@ -114,6 +116,11 @@ static void change(uint64_t version)
 	world_publish(&bursts, random_snapshot(&dice, &own, version, 1, &size));
 	dice.state = seed;
 	world_publish(&steps, random_snapshot(&dice, &own, version, 1, &size));
+	for (unsigned id = 0; id < IDS; id++) {
+		random_sweep(&dice, &bursts.stats->guard[id]);
+		steps.stats->guard[id].at_sweep = bursts.stats->guard[id].at_sweep;
+	}
+	bursts.tables.n_workers = steps.tables.n_workers = random_below(&dice, 3);
 	for (unsigned i = 0; i < BUCKETS * FLOW_BUCKET_WORDS; i++)
 		if (random_below(&dice, 4) == 0)
 			bursts.buckets[i / FLOW_BUCKET_WORDS].word[i % FLOW_BUCKET_WORDS] = random_age(

@@ -139,6 +139,12 @@ static void change(uint64_t version)
 		s->new_at_sweep = s->new_flows;
 		world.stats->backend[id].new_at_sweep = s->new_flows;
 	}
+	for (unsigned id = 0; id < IDS; id++) {
+		random_sweep(&dice, &world.stats->guard[id]);
+		bed.guard[cpu * IDS + id].at_sweep = world.stats->guard[id].at_sweep;
+	}
+	world.tables.n_workers = random_below(&dice, 3);
+	bed.control->n_workers = world.tables.n_workers;
 	for (unsigned i = 0; i < BUCKETS * FLOW_BUCKET_WORDS; i++) {
 		__u64 *word = &xdp_bed_buckets(&bed)->word[0] + i;
 

@@ -183,6 +183,19 @@ static void put_pool(struct random *r, const struct snapshot_header *h, const st
 	vip->flags |= (__u8)(pool->scheduler << VIP_SCHED_SHIFT);
 }
 
+static void put_policies(struct random *r, const struct snapshot_header *h)
+{
+	struct snapshot_policy *policies = (struct snapshot_policy *)((char *)h + h->policies_off);
+
+	for (uint32_t i = 0; i < h->n_policies; i++)
+		policies[i].half_open = random_below(r, 3) ? random_below(r, 12) : UINT32_MAX;
+}
+
+void random_sweep(struct random *r, struct stats_guard *guard)
+{
+	guard->at_sweep = guard->opened - guard->closed - random_below(r, 8);
+}
+
 void *random_snapshot(struct random *r, const struct mac *own, uint64_t version, uint32_t max_ports, size_t *size)
 {
 	struct snapshot_header *h =
@@ -204,6 +217,7 @@ void *random_snapshot(struct random *r, const struct mac *own, uint64_t version,
 	for (uint32_t i = 0; i < h->vip_index_size; i++)
 		if (vips[i].flags & VIP_USED && vips[i].pool != SNAPSHOT_NONE)
 			put_pool(r, h, pools, &vips[i]);
+	put_policies(r, h);
 	setup_seal(h, *size);
 	if (!snapshot_check(h, *size, &fault))
 		return h;

@@ -11,6 +11,7 @@
 
 #include "fixture.h"
 #include "snapshot.h"
+#include "stats.h"
 
 #define RANDOM_FRAME_MAX 2048
 
@@ -29,11 +30,14 @@ uint32_t random_below(struct random *r, uint32_t n);
 size_t random_frame(struct random *r, const struct fixtures *fixtures, const struct mac *own, uint8_t *frame);
 
 /*
- * A snapshot of setup.h with other schedulers, states, weights, ports (1..max_ports, at most 2), slots, and VIPs
- * of other pools, that snapshot_check() accepts: *size bytes, always the same, from malloc, the caller's to free.
- * NULL without memory.
+ * A snapshot of setup.h with other schedulers, states, weights, ports (1..max_ports, at most 2), slots, bounds,
+ * and VIPs of other pools, that snapshot_check() accepts: *size bytes, always the same, from malloc, the caller's
+ * to free. NULL without memory.
  */
 void *random_snapshot(struct random *r, const struct mac *own, uint64_t version, uint32_t max_ports, size_t *size);
+
+/* What a sweep might say of a VIP's half-open flows. */
+void random_sweep(struct random *r, struct stats_guard *guard);
 
 /* Make a word of a flow table older by up to a timeout; an empty one stays empty. */
 uint64_t random_age(struct random *r, uint64_t word);

@@ -42,6 +42,7 @@ static const struct {
 	__u8 proto;
 	__u8 pool;
 	__u8 active;
+	__u8 no_half_open; /* its bound of half-open flows is 0 */
 } vips[] = {
 	{ "192.0.2.80", 80, 6, POOL_WEB, 1 },
 	{ "192.0.2.80", 53, 17, POOL_WEB, 1 },
@@ -57,6 +58,9 @@ static const struct {
 	{ "2001:db8::81", 8080, 6, POOL_EMPTY, 1 },
 	{ "2001:db8::82", 80, 6, POOL_SIX, 0 },
 	{ "2001:db8::83", 80, 6, POOL_EMPTY, 1 },
+	{ "192.0.2.84", 80, 6, POOL_WEB, 1, .no_half_open = 1 },
+	{ "192.0.2.84", 53, 17, POOL_WEB, 1, .no_half_open = 1 },
+	{ "2001:db8::84", 80, 6, POOL_SIX, 1, .no_half_open = 1 },
 };
 
 #define N_VIPS (sizeof(vips) / sizeof(vips[0]))
@@ -127,13 +131,15 @@ static void put_header(struct snapshot_header *h, __u64 version, __u32 n_slots)
 		.n_pools = N_POOLS,
 		.n_backends = SETUP_BACKENDS,
 		.n_slots = 2ULL * n_slots,
+		.n_policies = N_VIPS,
 		.ports_off = sizeof(*h),
 	};
 	h->vips_off = align64(h->ports_off + h->n_ports * sizeof(struct snapshot_port));
 	h->pools_off = align64(h->vips_off + INDEX_SIZE * sizeof(struct snapshot_vip));
 	h->backends_off = align64(h->pools_off + N_POOLS * sizeof(struct snapshot_pool));
 	h->slots_off = align64(h->backends_off + SETUP_BACKENDS * sizeof(struct snapshot_backend));
-	h->size = align64(h->slots_off + h->n_slots * sizeof(__u16));
+	h->policies_off = align64(h->slots_off + h->n_slots * sizeof(__u16));
+	h->size = align64(h->policies_off + h->n_policies * sizeof(struct snapshot_policy));
 }
 
 static void put_slots(const struct snapshot_header *h, __u16 *slots, unsigned pool, enum scheduler scheduler,
@@ -189,6 +195,12 @@ static void put_vips(struct snapshot_header *h, struct snapshot_vip *index, cons
 	}
 }
 
+static void put_policies(struct snapshot_policy *policies)
+{
+	for (unsigned i = 0; i < N_VIPS; i++)
+		policies[i] = (struct snapshot_policy){ .half_open = vips[i].no_half_open ? 0 : UINT32_MAX };
+}
+
 void *setup_snapshot_with(
 	const struct mac *own, __u64 version, enum scheduler scheduler, __u32 n_slots, size_t *size)
 {
@@ -227,6 +239,7 @@ void *setup_snapshot_with(
 			.flags = BACKEND_USED | backends[i].flags,
 		};
 	put_vips(h, (struct snapshot_vip *)((char *)h + h->vips_off), pools);
+	put_policies((struct snapshot_policy *)((char *)h + h->policies_off));
 	setup_seal(h, *size);
 out:
 	free(scratch);

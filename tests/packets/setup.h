@@ -13,6 +13,8 @@
  *	192.0.2.81:8080/tcp                             empty     2001:db8::81 likewise: empty
  *	192.0.2.82:80/tcp  (this host is not active)    web       2001:db8::82 likewise: six
  *	192.0.2.83:80/tcp                               empty     2001:db8::83 likewise
+ *	192.0.2.84:80/tcp  192.0.2.84:53/udp  (no flow  web       2001:db8::84:80/tcp likewise: six
+ *	                   may be half-open)
  */
 #ifndef SHUNT_SETUP_H
 #define SHUNT_SETUP_H

@@ -12,6 +12,7 @@
 
 #define INDEX_SIZE 16u
 #define N_POOLS 1
+#define N_VIPS 4
 
 const struct mac test_own = { { 0x02, 0, 0, 0, 0, 0xaa } };
 
@@ -94,6 +95,7 @@ void *test_snapshot(const struct test_pool *pool, size_t *size)
 		.n_pools = N_POOLS,
 		.n_backends = pool->n,
 		.n_slots = pool->n_slots ? pool->n_slots : MAGLEV_SLOTS,
+		.n_policies = N_VIPS,
 		.ports_off = sizeof(head),
 	}, *h;
 	struct snapshot_backend *backends;
@@ -105,7 +107,8 @@ void *test_snapshot(const struct test_pool *pool, size_t *size)
 	head.pools_off = align64(head.vips_off + INDEX_SIZE * sizeof(struct snapshot_vip));
 	head.backends_off = align64(head.pools_off + N_POOLS * sizeof(struct snapshot_pool));
 	head.slots_off = align64(head.backends_off + pool->n * sizeof(struct snapshot_backend));
-	head.size = align64(head.slots_off + head.n_slots * sizeof(__u16));
+	head.policies_off = align64(head.slots_off + head.n_slots * sizeof(__u16));
+	head.size = align64(head.policies_off + N_VIPS * sizeof(struct snapshot_policy));
 	h = calloc(1, head.size);
 	if (!h)
 		abort();
@@ -128,6 +131,9 @@ void *test_snapshot(const struct test_pool *pool, size_t *size)
 	put_vip(h, index, "2001:db8::80", 80, PROTO_TCP, 2, slot_count, pool->scheduler);
 	put_vip(h, index, "2001:db8::80", 53, PROTO_UDP, 3, slot_count, pool->scheduler);
 	put_vip(h, index, "2001:db8::80", 0, 0, SNAPSHOT_NONE, 0, 0);
+	for (__u32 vip = 0; vip < N_VIPS; vip++)
+		((struct snapshot_policy *)((char *)h + h->policies_off))[vip].half_open =
+			vip == 0 && pool->bound ? pool->bound : ~0u;
 	test_seal(h, head.size);
 	if (size)
 		*size = head.size;

@@ -17,6 +17,7 @@ struct test_pool {
 	enum scheduler scheduler;
 	__u32 n;       /* backends */
 	__u32 n_slots; /* 0: MAGLEV_SLOTS; else a prime */
+	__u32 bound;   /* of half-open flows, of 192.0.2.80:80; 0: none */
 	/* Of backend i; NULL: 100, and up. */
 	__u16 (*weight)(__u32 i);        /* 0: takes no new flows, but is there */
 	__u8 (*flags)(__u32 i);          /* BACKEND_*; without BACKEND_UP it takes no new flows either */
