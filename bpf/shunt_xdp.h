@@ -106,7 +106,8 @@ struct xdp_cpu {
 	__u64 to_socket; /* given to an AF_XDP socket */
 	__u64 jiffies;   /* when tick was last looked at; the program's own */
 	__u32 tick;      /* flow_tick() then */
-	__u32 reserved[9];
+	__u32 echo_due;	 /* when the next answer to a ping is due; likewise */
+	__u32 reserved[8];
 	__u64 work[XDP_WORK / 8]; /* of the packet under way, between the program's functions; the program's own */
 	__u64 counter[STATS_COUNTERS]; /* by enum counter */
 };

@@ -129,6 +129,11 @@ core_inline __u32 tables_now(const struct tables *t)
 	return (__u32)(bpf_ktime_get_ns() >> GUARD_TIME_SHIFT);
 }
 
+core_inline __u32 *tables_echo_due(const struct tables *t)
+{
+	return &t->cpu->echo_due;
+}
+
 core_inline const struct snapshot_policy *tables_policy(const struct tables *t, __u32 vip)
 {
 	const struct xdp_line *line;

@@ -156,9 +156,11 @@ static enum address_claim read_advertisement(
 		return ADDRESS_CLAIM_NONE;
 	*mac = f->eth.src;
 	for (size_t at = head, length; at < end; at += length) {
-		if (at + 8 > end || !frame[at + 1])
+		if (at + 8 > end)
 			return ADDRESS_CLAIM_NONE;
 		length = frame[at + 1] * 8u;
+		if (!length || at + length > end)
+			return ADDRESS_CLAIM_NONE;
 		if (frame[at] == OPTION_TARGET_MAC && length == 8)
 			memcpy(mac, frame + at + 2, sizeof(*mac));
 	}

@@ -23,7 +23,9 @@
 #include "flow_search.h"
 #include "flow_table.h"
 #include "hash.h"
+#include "neighbour.h"
 #include "parse.h"
+#include "rate.h"
 #include "snapshot.h"
 #include "tables.h"
 #include "types.h"
@@ -84,12 +86,13 @@ core_inline int forward_is_ours(const struct tables *t, const struct frame *f)
 	return eth && port && mac_equal(&eth->dst, &port->mac);
 }
 
-/* Whether this host should answer the question: not one that a switch flooded to others' ports as well. */
-core_inline int forward_is_asked(const struct tables *t, const struct frame *f, const struct snapshot_vip *address)
+/* Whether one more ping is answered now. */
+core_inline int forward_echoes(const struct tables *t)
 {
-	const struct eth_header *eth = (const struct eth_header *)frame_at(f, 0, sizeof(*eth));
+	const struct snapshot_header *h = tables_header(t);
+	__u32 *due = tables_echo_due(t);
 
-	return address->flags & VIP_ACTIVE && eth && (eth->dst.byte[0] & 1 || forward_is_ours(t, f));
+	return !h->echo_interval || !due || rate_allows(due, tables_now(t), h->echo_interval, h->echo_tolerance);
 }
 
 /* What isn't a flow's packet: answered or dropped if for a VIP's address, else the kernel's. */
@@ -105,28 +108,26 @@ core_cold void forward_other(const struct tables *t, const struct frame *f, cons
 		verdict_set(v, ACTION_DROP, COUNTER_DROP_MALFORMED);
 		return;
 	}
+	if (p->kind == PACKET_ARP || p->kind == PACKET_ND || p->kind == PACKET_NA) {
+		__u32 action = neighbour_action(t, f, p);
+
+		if (action == ACTION_ANSWER_ARP)
+			verdict_set(v, ACTION_ANSWER_ARP, COUNTER_ANSWERED_ARP);
+		else if (action == ACTION_ANSWER_ND)
+			verdict_set(v, ACTION_ANSWER_ND, COUNTER_ANSWERED_ND);
+		return;
+	}
 	address = vip_find_address(t, p->dst);
 	if (!address)
 		return;
-	switch (p->kind) {
-	case PACKET_ARP:
-		/* A request for the sender's own address announces it; the kernel hears of a conflict. */
-		if (!addr_equal(p->src, p->dst) && forward_is_asked(t, f, address))
-			verdict_set(v, ACTION_ANSWER_ARP, COUNTER_ANSWERED_ARP);
-		return;
-	case PACKET_ND:
-		if (forward_is_asked(t, f, address))
-			verdict_set(v, ACTION_ANSWER_ND, COUNTER_ANSWERED_ND);
-		return;
-	default:
-		break;
-	}
 	if (!(address->flags & VIP_ACTIVE))
 		verdict_set(v, ACTION_DROP, COUNTER_DROP_INACTIVE);
 	else if (!forward_is_ours(t, f))
 		verdict_set(v, ACTION_DROP, COUNTER_DROP_OTHER_MAC);
-	else if (p->kind == PACKET_ECHO)
+	else if (p->kind == PACKET_ECHO && forward_echoes(t))
 		verdict_set(v, ACTION_ANSWER_ECHO, COUNTER_ANSWERED_ECHO);
+	else if (p->kind == PACKET_ECHO)
+		verdict_set(v, ACTION_DROP, COUNTER_DROP_ECHO_RATE);
 	else if (p->kind == PACKET_ICMP)
 		verdict_set(v, ACTION_DROP, COUNTER_DROP_ICMP);
 	else if (p->kind == PACKET_SHORT)

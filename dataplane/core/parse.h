@@ -20,12 +20,13 @@ struct frame {
 enum packet_kind {
 	PACKET_NOT_IP,    /* neither IP nor ARP as we know it */
 	PACKET_MALFORMED, /* IP header cut short or not one: nothing else is known */
-	PACKET_ARP,       /* ARP request over Ethernet for IPv4; dst: the address asked for */
+	PACKET_ARP,       /* ARP over Ethernet for IPv4; proto: the operation; src, dst: sender's and target's address */
 	PACKET_FLOW,      /* TCP or UDP, ports known */
 	PACKET_SHORT,     /* dst known; the transport header or what the IP header states is cut short */
 	PACKET_FRAGMENT,  /* dst known */
 	PACKET_EXT,       /* dst known; more extension headers than PARSE_MAX_EXT */
 	PACKET_ND,        /* neighbour solicitation; dst: the target */
+	PACKET_NA,        /* neighbour advertisement; dst: the target */
 	PACKET_ECHO,      /* ICMP or ICMPv6 echo request */
 	PACKET_ICMP,      /* other ICMP or ICMPv6 */
 	PACKET_OTHER,     /* dst known, another transport protocol */
@@ -70,6 +71,8 @@ struct packet {
 #define PROTO_ICMPV6 58
 #define PROTO_DEST_OPTS 60
 
+#define ARP_REQUEST 1
+#define ARP_REPLY 2
 #define ICMP_ECHO_REQUEST 8
 #define ICMPV6_ECHO_REQUEST 128
 #define ICMPV6_NEIGHBOUR_SOLICITATION 135
@@ -161,8 +164,10 @@ core_inline __u8 parse_arp(const struct frame *f, struct packet *p)
 	const struct arp_ipv4 *arp = (const struct arp_ipv4 *)frame_at(f, p->l3, sizeof(*arp));
 
 	if (!arp || arp->hardware != core_be16(1) || arp->protocol != core_be16(ETHERTYPE_IPV4) ||
-		arp->hardware_len != 6 || arp->protocol_len != 4 || arp->op != core_be16(1))
+		arp->hardware_len != 6 || arp->protocol_len != 4 ||
+		(arp->op != core_be16(ARP_REQUEST) && arp->op != core_be16(ARP_REPLY)))
 		return PACKET_NOT_IP;
+	p->proto = (__u8)core_be16(arp->op);
 	p->src = addr_from_ipv4(arp->sender_ip);
 	p->dst = addr_from_ipv4(arp->target_ip);
 	return PACKET_ARP;
@@ -188,14 +193,15 @@ core_inline __u8 parse_icmpv6(const struct frame *f, struct packet *p, __u8 hop_
 		return PACKET_ICMP;
 	if (icmp->type == ICMPV6_ECHO_REQUEST)
 		return PACKET_ECHO;
-	/* RFC 4861, 7.1.1: a solicitation with another hop limit has been forwarded and is not to be heeded. */
-	if (icmp->type != ICMPV6_NEIGHBOUR_SOLICITATION || hop_limit != 255)
+	/* RFC 4861, 7.1: one with another hop limit has been forwarded and is not to be heeded. */
+	if ((icmp->type != ICMPV6_NEIGHBOUR_SOLICITATION && icmp->type != ICMPV6_NEIGHBOUR_ADVERTISEMENT) ||
+		hop_limit != 255)
 		return PACKET_ICMP;
 	ns = (const struct nd_solicitation *)frame_at(f, p->l4, sizeof(*ns));
 	if (!ns || p->l4_len < sizeof(*ns) || addr_is_ipv4(ns->target))
 		return PACKET_ICMP;
 	p->dst = ns->target;
-	return PACKET_ND;
+	return icmp->type == ICMPV6_NEIGHBOUR_SOLICITATION ? PACKET_ND : PACKET_NA;
 }
 
 /* TCP and UDP alike: ports, and TCP's flags. */

@@ -58,7 +58,9 @@ struct stats_worker {
 	__u64 busy_polls;              /* receive bursts that brought something */
 	__s32 tid;                     /* of the thread, for /proc/PID/task/TID */
 	__u32 core;                    /* CPU the worker runs on */
-	__u64 reserved[4];
+	__u32 echo_due;                /* the worker's own: when its next answer to a ping is due */
+	__u32 reserved0;
+	__u64 reserved[3];
 	__u64 counter[STATS_COUNTERS]; /* by enum counter */
 	struct stats_traffic vip[STATS_IDS];
 	struct stats_traffic backend[STATS_IDS];

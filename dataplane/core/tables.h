@@ -110,6 +110,12 @@ core_inline __u32 tables_now(const struct tables *t)
 	return t->now;
 }
 
+/* When this worker's next answer to a ping is due (rate.h). */
+core_inline __u32 *tables_echo_due(const struct tables *t)
+{
+	return &t->stats->echo_due;
+}
+
 /* What a VIP lets in; NULL: it has no policy, everything. */
 core_inline const struct snapshot_policy *tables_policy(const struct tables *t, __u32 vip)
 {
