@@ -20,6 +20,8 @@
  *	guard          struct stats_guard, likewise by VIP id
  *	active         __u32 (8 bytes apart, as all entries are multiples of 8), max_entries = ids: flows by backend
  *	               id, as the sweeper counted them
+ *	rules          __u64, max_entries = (n_cpus + 1) * rules: packets that an access list's rule decided on, in rows
+ *	               as vip_stats: CPUs that share one would wait for each other's at each packet of a flood
  *	fragments      struct fragment_bucket, max_entries = n_fragment_buckets: the table of fragments.h
  *	held           PERF_EVENT_ARRAY by CPU: fragments that have to wait for their first, each behind a struct
  *	               xdp_held; shuntd keeps them and sends them on
@@ -65,7 +67,7 @@ struct xdp_sizes {
 	__u32 n_queues;        /* of xsks; 0: no AF_XDP sockets, and no look for any */
 	__u32 frags;           /* the program is loaded with BPF_F_XDP_HAS_FRAGS (5.18 on): frames may go on elsewhere */
 	__u32 n_fragment_buckets; /* of fragments */
-	__u32 reserved;
+	__u32 rules;		  /* a power of two, no id of an access list's rule is above */
 };
 
 /* The hot part of a snapshot, at hand without a look-up, and where its tables begin. */
@@ -77,7 +79,9 @@ struct xdp_half {
 	__u32 slots_line;
 	__u32 out_first; /* place of the snapshot's port 0 in map out: set by whoever fills that */
 	__u32 policies_line;
-	__u32 reserved[11];
+	__u32 access_line;
+	__u32 access_words_line;
+	__u32 reserved[9];
 };
 
 /* shuntd: rw, program: ro. */
@@ -153,7 +157,9 @@ core_inline void xdp_half_set(struct xdp_half *half, const void *block, __u32 fi
 		.vips_line = first + (__u32)(h->vips_off / XDP_LINE),
 		.backends_line = first + (__u32)(h->backends_off / XDP_LINE),
 		.slots_line = first + (__u32)(h->slots_off / XDP_LINE),
-		.policies_line = first + (__u32)(h->policies_off / XDP_LINE) };
+		.policies_line = first + (__u32)(h->policies_off / XDP_LINE),
+		.access_line = first + (__u32)(h->access_off / XDP_LINE),
+		.access_words_line = first + (__u32)(h->access_words_off / XDP_LINE) };
 	for (__u32 i = 0; i < h->n_ports && i < SNAPSHOT_MAX_PORTS; i++)
 		half->port[i] = ports[i];
 }

@@ -28,13 +28,14 @@ SHARED_ARRAY(vip_stats, struct stats_traffic);
 SHARED_ARRAY(backend_stats, struct stats_traffic);
 SHARED_ARRAY(handshakes, struct stats_handshakes);
 SHARED_ARRAY(guard, struct stats_guard);
+SHARED_ARRAY(rules, __u64);
 SHARED_ARRAY(active, __u32);
 SHARED_ARRAY(fragments, struct fragment_bucket);
 
 struct xdp_control control SEC(".data.control") = { .in_force = XDP_NO_SNAPSHOT };
 struct xdp_cpu cpus[XDP_MAX_CPUS];
 
-const volatile struct xdp_sizes sizes = { .ids = 1, .n_cpus = 1, .n_fragment_buckets = 1 };
+const volatile struct xdp_sizes sizes = { .ids = 1, .rules = 1, .n_cpus = 1, .n_fragment_buckets = 1 };
 
 /* What a packet works with: looked up once at its beginning. */
 struct tables {
@@ -144,6 +145,18 @@ core_inline const struct snapshot_policy *tables_policy(const struct tables *t, 
 	return line ? (const struct snapshot_policy *)line + (vip & 1) : (void *)0;
 }
 
+core_inline const struct snapshot_access *tables_access(const struct tables *t, __u32 list)
+{
+	if (list >= t->half->header.n_access)
+		return (void *)0;
+	return (const struct snapshot_access *)tables_line(t->half->access_line + list);
+}
+
+core_inline const __u32 *tables_access_line(const struct tables *t, __u32 index)
+{
+	return (const __u32 *)tables_line(t->half->access_words_line + index / 16);
+}
+
 core_inline __u32 tables_worker(const struct tables *t)
 {
 	return t->worker;
@@ -196,6 +209,13 @@ core_inline struct stats_handshakes *tables_handshakes(const struct tables *t, _
 	__u32 index = t->row + backend;
 
 	return bpf_map_lookup_elem(&handshakes, &index);
+}
+
+core_inline __u64 *tables_rule(const struct tables *t, __u32 rule)
+{
+	__u32 index = t->worker * sizes.rules + rule;
+
+	return bpf_map_lookup_elem(&rules, &index);
 }
 
 core_inline void tables_count(const struct tables *t, __u32 counter)

@@ -95,6 +95,7 @@ void segment_populate(struct segment *s, const struct snapshot_header *snapshot)
 		populate(worker->backend, &worker->backend[snapshot->n_backends]);
 		populate(worker->handshakes, &worker->handshakes[snapshot->n_backends]);
 		populate(worker->guard, &worker->guard[n_vips]);
+		populate(worker->rule, &worker->rule[snapshot->n_rules]);
 	}
 }
 

@@ -43,7 +43,9 @@ struct forwarder_worker {
 	const struct stats_traffic *vip, *backend; /* n_ids each, by id */
 	const struct stats_handshakes *handshakes; /* n_ids, by backend id; NULL: not counted */
 	const struct stats_guard *guard;	   /* n_ids, by VIP id; NULL: likewise */
+	const __u64 *rule;			   /* n_rules, by rule id; NULL: likewise */
 	uint32_t n_ids;
+	uint32_t n_rules;
 };
 
 #define FORWARDER_NO_CORE UINT32_MAX

@@ -176,6 +176,8 @@ static bool worker(const struct forwarder *forwarder, uint32_t index, struct for
 		.backend = from->backend,
 		.handshakes = from->handshakes,
 		.guard = from->guard,
+		.rule = from->rule,
+		.n_rules = SNAPSHOT_MAX_RULES,
 		.n_ids = STATS_IDS };
 	return true;
 }

@@ -137,6 +137,8 @@ static bool worker(const struct forwarder *forwarder, uint32_t index, struct for
 		.backend = from.backend,
 		.handshakes = from.handshakes,
 		.guard = from.guard,
+		.rule = from.rule,
+		.n_rules = from.n_rules,
 		.n_ids = from.n_ids };
 	return true;
 }

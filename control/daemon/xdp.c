@@ -468,6 +468,8 @@ bool xdp_worker(const struct xdp *x, uint32_t index, struct xdp_worker *worker)
 		.backend = &set->backend_stats[(uint64_t)index * ids],
 		.handshakes = &set->handshakes[(uint64_t)index * ids],
 		.guard = &set->guard[(uint64_t)index * ids],
+		.rule = &set->rules[(uint64_t)index * set->control->sizes.rules],
+		.n_rules = set->control->sizes.rules,
 		.n_ids = ids,
 	};
 	return true;

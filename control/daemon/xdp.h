@@ -45,7 +45,9 @@ struct xdp_worker {
 	const struct stats_traffic *backend;
 	const struct stats_handshakes *handshakes;
 	const struct stats_guard *guard;
+	const __u64 *rule; /* n_rules, by rule id */
 	uint32_t n_ids;
+	uint32_t n_rules;
 };
 
 /*

@@ -17,6 +17,7 @@
 #include "xdp_system.h"
 
 #define IDS_MIN 64	/* so few take no more than a page a CPU */
+#define RULES_MIN 64
 #define LINES_STEP 1024 /* a half grows by whole 64 KiB */
 #define LARGE_MTU 3000	/* frames that fill more than a page, with what drivers put around them */
 
@@ -59,6 +60,15 @@ static uint32_t ids_of(const struct snapshot_header *snapshot)
 	return ids;
 }
 
+static uint32_t rules_of(const struct snapshot_header *snapshot)
+{
+	uint32_t rules = RULES_MIN;
+
+	while (rules < snapshot->n_rules)
+		rules *= 2;
+	return rules;
+}
+
 /* Lines of a half with room to grow: a quarter more, and slots of the pools that have none while no server is up. */
 static uint32_t roomy_lines(const struct snapshot_header *snapshot)
 {
@@ -77,6 +87,7 @@ struct xdp_wants xdp_load_wants(const struct snapshot_header *snapshot, uint32_t
 		.half_lines = xdp_lines(snapshot->size),
 		.roomy_lines = roomy_lines(snapshot),
 		.ids = ids_of(snapshot),
+		.rules = rules_of(snapshot),
 		.n_cpus = (uint32_t)libbpf_num_possible_cpus(),
 		.n_queues = queues,
 		.frags = mtu > LARGE_MTU && !frags_refused,
@@ -125,6 +136,7 @@ static int set_sizes(struct shunt_xdp *object, const struct xdp_wants *wants, co
 		.n_buckets = flow_table_buckets(plan->capacity),
 		.n_elder_buckets = plan->n_elder_buckets,
 		.ids = wants->ids,
+		.rules = wants->rules,
 		.n_cpus = wants->n_cpus,
 		.n_queues = wants->n_queues,
 		.frags = wants->frags,
@@ -135,6 +147,8 @@ static int set_sizes(struct shunt_xdp *object, const struct xdp_wants *wants, co
 	/* The same number again, so that the counters' maps can be used on. */
 	if (old && old->control && old->control->sizes.ids > sizes.ids)
 		sizes.ids = old->control->sizes.ids;
+	if (old && old->control && old->control->sizes.rules > sizes.rules)
+		sizes.rules = old->control->sizes.rules;
 	rows = (sizes.n_cpus + 1) * sizes.ids;
 	memcpy((void *)&object->rodata->sizes, &sizes, sizeof(sizes));
 	control->sizes = sizes;
@@ -150,6 +164,8 @@ static int set_sizes(struct shunt_xdp *object, const struct xdp_wants *wants, co
 		result = bpf_map__set_max_entries(object->maps.handshakes, rows);
 	if (!result)
 		result = bpf_map__set_max_entries(object->maps.guard, rows);
+	if (!result)
+		result = bpf_map__set_max_entries(object->maps.rules, (sizes.n_cpus + 1) * sizes.rules);
 	if (!result)
 		result = bpf_map__set_max_entries(object->maps.active, sizes.ids);
 	if (!result)
@@ -176,7 +192,7 @@ static void set_control(struct shunt_xdp *object, const struct xdp_set *old)
 	if (!old || !old->control)
 		return;
 	control->started_ns = old->control->started_ns;
-	if (old->control->sizes.ids != control->sizes.ids)
+	if (old->control->sizes.ids != control->sizes.ids || old->control->sizes.rules != control->sizes.rules)
 		control->carry_from = old->program_id;
 }
 
@@ -201,7 +217,7 @@ static int reuse(struct shunt_xdp *object, const struct xdp_set *old, const stru
 		result = bpf_map__reuse_fd(object->maps.xsks, old->fd[XDP_MAP_XSKS]);
 	if (!result && old->control->sizes.n_queues == sizes->n_queues && old->fd[XDP_MAP_OWNERS] >= 0)
 		result = bpf_map__reuse_fd(object->maps.owners, old->fd[XDP_MAP_OWNERS]);
-	if (result || old->control->sizes.ids != sizes->ids)
+	if (result || old->control->sizes.ids != sizes->ids || old->control->sizes.rules != sizes->rules)
 		return result;
 	result = bpf_map__reuse_fd(object->maps.vip_stats, old->fd[XDP_MAP_VIP_STATS]);
 	if (!result)
@@ -210,6 +226,8 @@ static int reuse(struct shunt_xdp *object, const struct xdp_set *old, const stru
 		result = bpf_map__reuse_fd(object->maps.handshakes, old->fd[XDP_MAP_HANDSHAKES]);
 	if (!result)
 		result = bpf_map__reuse_fd(object->maps.guard, old->fd[XDP_MAP_GUARD]);
+	if (!result)
+		result = bpf_map__reuse_fd(object->maps.rules, old->fd[XDP_MAP_RULES]);
 	if (!result)
 		result = bpf_map__reuse_fd(object->maps.active, old->fd[XDP_MAP_ACTIVE]);
 	return result;
@@ -224,6 +242,7 @@ static uint64_t bytes_of(const struct shunt_xdp *object, const struct tables_pla
 	return control->half_lines * 2ull * XDP_LINE +
 		rows *
 		(2 * sizeof(struct stats_traffic) + sizeof(struct stats_handshakes) + sizeof(struct stats_guard)) +
+		(control->sizes.n_cpus + 1ull) * control->sizes.rules * sizeof(__u64) +
 		(plan->flows < 0 ? flow_table_size(plan->capacity) : 0);
 }
 
@@ -265,6 +284,7 @@ static int take(struct xdp_set *set, const struct shunt_xdp *object)
 		[XDP_MAP_BACKEND_STATS] = object->maps.backend_stats,
 		[XDP_MAP_HANDSHAKES] = object->maps.handshakes,
 		[XDP_MAP_GUARD] = object->maps.guard,
+		[XDP_MAP_RULES] = object->maps.rules,
 		[XDP_MAP_ACTIVE] = object->maps.active,
 		[XDP_MAP_FRAGMENTS] = object->maps.fragments,
 		[XDP_MAP_OUT] = object->maps.out,

@@ -33,6 +33,7 @@ const char *const xdp_map_names[XDP_MAPS] = {
 	[XDP_MAP_BACKEND_STATS] = "backend_stats",
 	[XDP_MAP_HANDSHAKES] = "handshakes",
 	[XDP_MAP_GUARD] = "guard",
+	[XDP_MAP_RULES] = "rules",
 	[XDP_MAP_ACTIVE] = "active",
 	[XDP_MAP_FRAGMENTS] = "fragments",
 	[XDP_MAP_OUT] = "out",

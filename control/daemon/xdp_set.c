@@ -93,7 +93,7 @@ static bool are_sizes_sane(const struct xdp_control *control)
 	const struct xdp_sizes *sizes = &control->sizes;
 
 	return sizes->ids && !(sizes->ids & (sizes->ids - 1)) && sizes->ids <= STATS_IDS && sizes->n_cpus &&
-		sizes->n_cpus < XDP_MAX_CPUS && control->half_lines && control->half_lines <= UINT32_MAX / 2 &&
+		sizes->n_cpus < XDP_MAX_CPUS && sizes->rules && sizes->rules <= SNAPSHOT_MAX_RULES && control->half_lines && control->half_lines <= UINT32_MAX / 2 &&
 		(control->in_force < 2 || control->in_force == XDP_NO_SNAPSHOT);
 }
 
@@ -144,6 +144,8 @@ static int map_all(struct xdp_set *set)
 	if (!result)
 		result = map_rows(set, XDP_MAP_GUARD, sizeof(struct stats_guard), rows);
 	if (!result)
+		result = map_rows(set, XDP_MAP_RULES, sizeof(__u64), (sizes->n_cpus + 1) * sizes->rules);
+	if (!result)
 		result = map_rows(set, XDP_MAP_ACTIVE, sizeof(uint32_t), sizes->ids);
 	if (!result)
 		result = map_rows(set, XDP_MAP_FRAGMENTS, sizeof(struct fragment_bucket), sizes->n_fragment_buckets);
@@ -168,6 +170,7 @@ int xdp_set_map(struct xdp_set *set)
 	set->backend_stats = set->memory[XDP_MAP_BACKEND_STATS];
 	set->handshakes = set->memory[XDP_MAP_HANDSHAKES];
 	set->guard = set->memory[XDP_MAP_GUARD];
+	set->rules = set->memory[XDP_MAP_RULES];
 	set->active = set->memory[XDP_MAP_ACTIVE];
 	set->fragments = set->memory[XDP_MAP_FRAGMENTS];
 	if (set->flows && set->flows->n_buckets != set->control->sizes.n_buckets)
@@ -248,6 +251,7 @@ bool xdp_set_fits(const struct xdp_set *set, const struct xdp_wants *wants)
 	table = set->flows && set->flows->key_check == wants->key_check &&
 		(set->flows->capacity == wants->capacity || set->elder);
 	return table && control->half_lines >= wants->half_lines && control->sizes.ids >= wants->ids &&
+		control->sizes.rules >= wants->rules &&
 		control->sizes.n_cpus == wants->n_cpus && control->sizes.n_queues == wants->n_queues &&
 		control->sizes.frags >= wants->frags;
 }
@@ -349,6 +353,21 @@ static void carry_guard(const struct xdp_set *to, const struct xdp_set *from)
 	}
 }
 
+static void carry_rules(const struct xdp_set *to, const struct xdp_set *from)
+{
+	const struct xdp_sizes *to_sizes = &to->control->sizes, *from_sizes = &from->control->sizes;
+	uint32_t rules = to_sizes->rules < from_sizes->rules ? to_sizes->rules : from_sizes->rules;
+	__u64 *row_to = to->rules + (uint64_t)to_sizes->n_cpus * to_sizes->rules;
+
+	for (uint32_t rule = 0; rule < rules; rule++) {
+		__u64 sum = 0;
+
+		for (uint32_t row = 0; row <= from_sizes->n_cpus; row++)
+			sum += from->rules[(uint64_t)row * from_sizes->rules + rule];
+		row_to[rule] = sum;
+	}
+}
+
 void xdp_set_carry(struct xdp_set *set, const struct xdp_set *from)
 {
 	if (!set->control || !set->control->carry_from)
@@ -358,6 +377,7 @@ void xdp_set_carry(struct xdp_set *set, const struct xdp_set *from)
 		carry(set->backend_stats, &set->control->sizes, from->backend_stats, &from->control->sizes);
 		carry_handshakes(set, from);
 		carry_guard(set, from);
+		carry_rules(set, from);
 	}
 	__atomic_store_n(&set->control->carry_from, 0, __ATOMIC_RELEASE);
 }

@@ -23,6 +23,7 @@ enum xdp_map {
 	XDP_MAP_BACKEND_STATS,
 	XDP_MAP_HANDSHAKES,
 	XDP_MAP_GUARD,
+	XDP_MAP_RULES,
 	XDP_MAP_ACTIVE,
 	XDP_MAP_FRAGMENTS,
 	XDP_MAP_MAPPED, /* those above are mapped */
@@ -52,6 +53,7 @@ struct xdp_set {
 	struct stats_traffic *backend_stats;
 	struct stats_handshakes *handshakes; /* likewise */
 	struct stats_guard *guard;
+	__u64 *rules; /* rows of sizes.rules */
 	uint32_t *active; /* of id at 2 * id: an entry takes 8 bytes */
 	struct fragment_bucket *fragments;
 	bool drained;	  /* no packet reads the half that is not in force */
@@ -63,6 +65,7 @@ struct xdp_wants {
 	uint32_t half_lines;
 	uint32_t roomy_lines; /* what a new set is given, so that it need not be replaced soon */
 	uint32_t ids;
+	uint32_t rules;
 	uint32_t n_cpus;
 	uint32_t n_queues;
 	bool frags;

@@ -3,7 +3,8 @@
  * A burst of packets through the forwarder, step by step for all of them, so that the memory one step asks for
  * arrives while the others' is handled. For bodies whose tables are ordinary memory. In two halves:
  *
- *   burst_begin()   parse, find the VIPs, hash in vector registers, ask for the flows' buckets
+ *   burst_begin()   parse, find the VIPs, hash in vector registers, ask for the flows' buckets and the sources' places
+ *                   in access lists
  *   burst_finish()  the verdicts
  *
  * A body does well to begin one burst before it finishes the one before: the buckets arrive meanwhile.
@@ -27,6 +28,11 @@ struct burst_flows {
 	__u64 hash[BURST_MAX];
 	__u8 found[BURST_MAX];	 /* words of that bucket that are as wanted, a bit each */
 	__u64 wanted[BURST_MAX]; /* the flow's word, but for its backend, if the packet changes nothing about it */
+	/* Those of them whose source an access list is asked for: index i, and how far the look-up has come. */
+	__u32 n_asked;
+	__u8 asked[BURST_MAX];
+	const struct snapshot_access *list[BURST_MAX];
+	struct access_walk walk[BURST_MAX];
 	/* The last packet's VIP, and so more often than not the next one's. NULL: none yet. */
 	const struct snapshot_vip *guess;
 };
@@ -34,7 +40,7 @@ struct burst_flows {
 /* At first, and when another snapshot is to be used: forget the old one. */
 core_inline void burst_reset(struct burst_flows *b)
 {
-	b->n = 0;
+	b->n = b->n_asked = 0;
 	b->guess = (void *)0;
 }
 
@@ -51,11 +57,11 @@ core_inline __u64 burst_wanted(__u32 vip, __u32 signal, __u32 tick)
 }
 
 /*
- * Any packet, whatever its shape. Returns 1 for a flow's, with its VIP, its signal and its hash's message: for a
- * flow that isn't IPv4's the hash itself and a last word of 0, which no message has. Else 0 with the verdict.
+ * Any packet, whatever its shape. Returns 1 for a flow's, with its VIP, its signal, its source and its hash's message:
+ * for a flow that isn't IPv4's the hash itself and a last word of 0, which no message has. Else 0 with the verdict.
  */
 core_cold int burst_match(const struct tables *t, const struct frame *f, const struct snapshot_vip **vip,
-	__u8 *signal, struct flow_message *message, struct verdict *v)
+	__u8 *signal, struct addr *src, struct flow_message *message, struct verdict *v)
 {
 	struct packet p;
 	struct lookup l;
@@ -65,12 +71,67 @@ core_cold int burst_match(const struct tables *t, const struct frame *f, const s
 		return 0;
 	*vip = l.vip;
 	*signal = l.signal;
+	*src = p.src;
 	*message = flow_message_ipv4(p.src, p.dst, p.sport, p.dport, p.proto);
 	if (!addr_is_ipv4(p.dst)) {
 		forward_hash(t, &p, &l);
 		*message = (struct flow_message){ l.hash, 0 };
 	}
 	return 1;
+}
+
+/* Begin to look up the source of flow i. */
+core_cold void burst_ask(const struct tables *t, struct burst_flows *b, __u32 i, __u32 vip, struct addr src)
+{
+	__u32 n = b->n_asked++;
+
+	b->asked[n] = (__u8)i;
+	b->list[n] = access_list(t, vip);
+	b->walk[n] = access_begin(b->list[n], src);
+	if (access_goes_on(&b->walk[n]))
+		__builtin_prefetch(&t->access_words[access_word(b->list[n], &b->walk[n])]);
+}
+
+/* One step of each look-up, the words of the first having been asked for; and ask for what the next one reads. */
+core_cold void burst_ask_on(const struct tables *t, struct burst_flows *b)
+{
+	for (__u32 n = 0; n < b->n_asked; n++) {
+		if (!access_goes_on(&b->walk[n]))
+			continue;
+		access_step(t, b->list[n], &b->walk[n]);
+		if (access_goes_on(&b->walk[n]))
+			__builtin_prefetch(&t->access_words[access_word(b->list[n], &b->walk[n])]);
+	}
+}
+
+/* The flow at index from goes on as index to. */
+core_inline void burst_move(struct burst_flows *b, __u32 from, __u32 to)
+{
+	b->frame[to] = b->frame[from];
+	b->signal[to] = b->signal[from];
+	b->bucket[to] = b->bucket[from];
+	b->vip[to] = b->vip[from];
+	b->hash[to] = b->hash[from];
+	b->wanted[to] = b->wanted[from];
+}
+
+/* What the access lists say. Those that are kept out have their verdict and are no longer among the flows. */
+core_cold void burst_admit(const struct tables *t, struct verdict *verdicts, struct burst_flows *b)
+{
+	__u32 n = 0, kept = 0;
+
+	for (__u32 i = 0; i < b->n; i++) {
+		if (n < b->n_asked && b->asked[n] == i) {
+			__u32 result = access_finish(t, b->list[n], &b->walk[n]);
+
+			n++;
+			if (!forward_admitted(t, b->vip[i], result, &verdicts[b->frame[i]]))
+				continue;
+		}
+		burst_move(b, i, kept++);
+	}
+	b->n = kept;
+	b->n_asked = 0;
 }
 
 /*
@@ -85,7 +146,7 @@ core_inline void burst_begin(const struct tables *t, const struct frame *frames,
 	__u32 n_flows = 0, n_buckets = t->n_buckets, tick = t->tick;
 	const __u64 *key;
 
-	b->n = 0;
+	b->n = b->n_asked = 0;
 	if (core_unlikely(!t->header)) {
 		for (__u32 i = 0; i < n; i++)
 			verdict_set(&verdicts[i], ACTION_TO_KERNEL, COUNTER_TO_KERNEL);
@@ -93,14 +154,16 @@ core_inline void burst_begin(const struct tables *t, const struct frame *frames,
 	}
 	for (__u32 i = 0; i < n; i++) {
 		struct flow_message message;
+		struct addr src;
 		__u8 signal;
 
 		if (core_likely(vip && plain_is_for(t, &frames[i], vip))) {
 			const struct plain_packet *p = (const struct plain_packet *)frames[i].data;
 
 			message = plain_message(p);
+			src = addr_from_ipv4((__be32)p->addresses);
 			signal = p->proto == PROTO_TCP ? p->tcp_flags & SIGNAL_TCP : SIGNAL_UDP;
-		} else if (!burst_match(t, &frames[i], &vip, &signal, &message, &verdicts[i])) {
+		} else if (!burst_match(t, &frames[i], &vip, &signal, &src, &message, &verdicts[i])) {
 			continue;
 		}
 		first[n_flows] = message.first;
@@ -109,6 +172,8 @@ core_inline void burst_begin(const struct tables *t, const struct frame *frames,
 		b->vip[n_flows] = vip;
 		b->signal[n_flows] = signal;
 		b->frame[n_flows] = (__u8)i;
+		if (core_unlikely(vip->flags & VIP_ACCESS))
+			burst_ask(t, b, n_flows, vip->vip, src);
 		n_flows++;
 	}
 	b->n = n_flows;
@@ -123,6 +188,8 @@ core_inline void burst_begin(const struct tables *t, const struct frame *frames,
 		b->wanted[i] |= flow_fingerprint(hash);
 		b->bucket[i] = flow_first_bucket(hash, n_buckets);
 	}
+	if (core_unlikely(b->n_asked))
+		burst_ask_on(t, b);
 	/* Into the second-level cache, which has room for a burst's misses while the first level's buffers serve
 	 * others. */
 	if (core_likely(n_buckets))
@@ -239,6 +306,8 @@ core_inline void burst_finish(
 {
 	__u32 hits = 0;
 
+	if (core_unlikely(b->n_asked))
+		burst_admit(t, verdicts, b);
 	if (core_likely(t->n_buckets))
 		burst_find(t, b);
 	for (__u32 i = 0; i < b->n; i++) {

@@ -5,6 +5,7 @@
  *
  *   packet_parse()    what the packet is (parse.h)
  *   forward_begin()   find the VIP; a verdict if that already decides
+ *   forward_admit()   whether the VIP's access list lets the source in
  *   forward_hash()    the flow's hash
  *   forward_place()   from the flow's hash to its place in the flow table
  *   forward_probe()   look for the flow in its first bucket
@@ -19,6 +20,7 @@
 #ifndef SHUNT_FORWARD_H
 #define SHUNT_FORWARD_H
 
+#include "access.h"
 #include "answer.h"
 #include "flow_search.h"
 #include "flow_table.h"
@@ -186,6 +188,34 @@ core_inline int forward_begin(const struct tables *t, const struct frame *f, con
 	if (match == MATCH_OTHER)
 		forward_other(t, f, p, v);
 	return match == MATCH_FLOW;
+}
+
+/*
+ * Whether what the VIP's access list says of a source (access_look_up()) lets a packet in: counts it, and returns 1, or
+ * 0 with the verdict.
+ */
+core_inline int forward_admitted(const struct tables *t, const struct snapshot_vip *vip, __u32 result, struct verdict *v)
+{
+	__u32 counter = access_count(t, vip->vip, result);
+
+	if (core_likely(counter == COUNTER_FORWARDED))
+		return 1;
+	verdict_set(v, ACTION_DROP, counter);
+	return 0;
+}
+
+/*
+ * Whether the VIP lets the flow's packet in, of whatever flow: one that is under way is cut when its source is kept
+ * out. Returns 1, or 0 with the verdict.
+ */
+core_inline int forward_admit(const struct tables *t, const struct lookup *l, struct verdict *v)
+{
+	const struct snapshot_access *list;
+
+	if (core_likely(!(l->vip->flags & VIP_ACCESS)))
+		return 1;
+	list = access_list(t, l->vip->vip);
+	return !list || forward_admitted(t, l->vip, access_look_up(t, list, l->src), v);
 }
 
 /* The flow's hash, for a body that handles one packet at a time; burst.h computes many at once. */

@@ -84,6 +84,7 @@ struct snapshot_port {
 #define VIP_RATE 0x40      /* its policy limits the new flows of a source */
 
 #define SNAPSHOT_MAX_RULES 262144
+#define SNAPSHOT_MAX_ACCESS 4096
 
 /* Time of rates: 2^14 ns, 16.4 us; 32 bits of it wrap after 19.5 hours. */
 #define GUARD_TIME_SHIFT 14
@@ -97,9 +98,18 @@ struct snapshot_policy {
 	__u32 reserved[4];
 };
 
-/* An access list: where access.h finds its parts. */
+/*
+ * An access list: where access.h finds its nodes, as indexes into the access words. links and leaves begin on a
+ * 64-byte boundary, multiples of 16.
+ */
 struct snapshot_access {
-	__u32 reserved[16];
+	__u32 links;
+	__u32 n_links; /* words, a multiple of 16 */
+	__u32 leaves;
+	__u32 n_leaves; /* of 16 words each */
+	__u32 first4;	/* the link that an IPv4 source begins with, */
+	__u32 first6;	/* and an IPv6 source */
+	__u32 reserved[10];
 };
 
 /*

@@ -7,6 +7,7 @@
 #ifndef SHUNT_SNAPSHOT_CHECK_H
 #define SHUNT_SNAPSHOT_CHECK_H
 
+#include "access.h"
 #include "flow_table.h"
 #include "parse.h"
 #include "snapshot.h"
@@ -105,8 +106,12 @@ core_inline int snapshot_check_header(const struct snapshot_header *h, __u64 siz
 		return snapshot_fail(fault, "too many slots", h->n_slots);
 	if (h->n_policies > SNAPSHOT_MAX_IDS)
 		return snapshot_fail(fault, "too many policies", h->n_policies);
-	if (h->n_access || h->n_access_words || h->access_off || h->access_words_off || h->n_rules)
-		return snapshot_fail(fault, "it has access lists", h->n_access);
+	if (h->n_access > SNAPSHOT_MAX_ACCESS)
+		return snapshot_fail(fault, "too many access lists", h->n_access);
+	if (h->n_access_words > 0xfffffff0ULL)
+		return snapshot_fail(fault, "too many words of access lists", h->n_access_words);
+	if (h->n_rules > SNAPSHOT_MAX_RULES)
+		return snapshot_fail(fault, "too many rules of access lists", h->n_rules);
 	if (h->echo_tolerance >= 1u << 31)
 		return snapshot_fail(fault, "the burst of pings is out of range", h->echo_tolerance);
 	if (h->reserved0)
@@ -201,6 +206,53 @@ core_inline int snapshot_check_pools(const struct tables *t, const struct snapsh
 			return snapshot_fail(fault, "a pool's slots reach beyond the table", i);
 		if (snapshot_check_slots(t, p, i, taker, fault))
 			return -1;
+	}
+	return 0;
+}
+
+/* 1 if a link leads to no node of its list, or names no rule; without a branch, as there are millions. */
+core_inline __u32 snapshot_bad_link(const struct snapshot_access *a, __u32 n_rules, __u32 link)
+{
+	__u32 stride = access_stride(link), node = link & ACCESS_NODE;
+	__u32 on = link >> 31, leaf = on & (stride == 0), table = on & (stride != 0);
+	/* Of a result, all but rule and direction are to be 0. */
+	__u32 bad_result = ((link & ~(ACCESS_OUT | ACCESS_RULE)) != 0) | ((link & ACCESS_RULE) > n_rules);
+	__u32 bad_leaf = node >= a->n_leaves;
+	__u32 bad_table = (stride > ACCESS_STRIDE_MAX) |
+		((__u64)node * ACCESS_LINE + (1ULL << 4 * stride) > a->n_links);
+
+	return ((on ^ 1) & bad_result) | (leaf & bad_leaf) | (table & bad_table);
+}
+
+/*
+ * The access lists: that each link of a table or leaf, whether or not any look-up gets there, names a rule that is
+ * or a node of its own list. With that and the bound on its steps no look-up can read elsewhere.
+ */
+core_inline int snapshot_check_access(const struct tables *t, struct snapshot_fault *fault)
+{
+	__u64 n_words = t->header->n_access_words;
+	__u32 n_rules = t->header->n_rules;
+
+	for (__u32 i = 0; i < t->header->n_access; i++) {
+		const struct snapshot_access *a = &t->access[i];
+		const __u32 *links = t->access_words + a->links, *leaves = t->access_words + a->leaves;
+		__u32 bad = 0;
+
+		if (a->links % ACCESS_LINE || a->n_links % ACCESS_LINE || a->leaves % ACCESS_LINE ||
+			(__u64)a->links + a->n_links > n_words ||
+			a->leaves + (__u64)a->n_leaves * ACCESS_LINE > n_words)
+			return snapshot_fail(fault, "an access list reaches beyond the words", i);
+		for (__u32 r = 0; r < sizeof(a->reserved) / sizeof(a->reserved[0]); r++)
+			if (a->reserved[r])
+				return snapshot_fail(fault, "a reserved field of an access list is set", i);
+		bad = snapshot_bad_link(a, n_rules, a->first4) | snapshot_bad_link(a, n_rules, a->first6);
+		for (__u32 k = 0; k < a->n_links; k++)
+			bad |= snapshot_bad_link(a, n_rules, links[k]);
+		for (__u64 k = 0; k < (__u64)a->n_leaves * ACCESS_LINE; k += ACCESS_LINE)
+			for (__u32 e = ACCESS_LEAF; e < 2 * ACCESS_LEAF; e++)
+				bad |= snapshot_bad_link(a, n_rules, leaves[k + e]);
+		if (bad)
+			return snapshot_fail(fault, "a link of an access list leads nowhere", i);
 	}
 	return 0;
 }
@@ -300,12 +352,16 @@ core_inline int snapshot_check(const void *block, __u64 size, struct snapshot_fa
 	if (h->n_policies &&
 		!snapshot_table_fits(size, h->policies_off, h->n_policies, sizeof(struct snapshot_policy)))
 		return snapshot_fail(fault, "the table of policies reaches beyond the block", h->policies_off);
+	if (h->n_access && !snapshot_table_fits(size, h->access_off, h->n_access, sizeof(struct snapshot_access)))
+		return snapshot_fail(fault, "the table of access lists reaches beyond the block", h->access_off);
+	if (h->n_access && !snapshot_table_fits(size, h->access_words_off, h->n_access_words, sizeof(__u32)))
+		return snapshot_fail(fault, "the words of access lists reach beyond the block", h->access_words_off);
 	if (snapshot_checksum(block, size) != h->checksum)
 		return snapshot_fail(fault, "its checksum is wrong", h->checksum);
 	tables_open_snapshot(&t, block);
 	pools = (const struct snapshot_pool *)((const char *)block + h->pools_off);
 	if (snapshot_check_backends(&t, fault) || snapshot_check_pools(&t, pools, fault) ||
-		snapshot_check_policies(&t, fault))
+		snapshot_check_policies(&t, fault) || snapshot_check_access(&t, fault))
 		return -1;
 	return snapshot_check_vips(&t, pools, fault);
 }

@@ -22,6 +22,8 @@ struct tables {
 	const struct snapshot_backend *backends;
 	const __u16 *slots;
 	const struct snapshot_policy *policies;
+	const struct snapshot_access *access;
+	const __u32 *access_words;
 	/* The flow table; n_buckets 0: none. */
 	struct flow_bucket *buckets;
 	__u32 n_buckets;
@@ -122,6 +124,17 @@ core_inline const struct snapshot_policy *tables_policy(const struct tables *t, 
 	return vip < t->header->n_policies ? &t->policies[vip] : (void *)0;
 }
 
+core_inline const struct snapshot_access *tables_access(const struct tables *t, __u32 list)
+{
+	return list < t->header->n_access ? &t->access[list] : (void *)0;
+}
+
+/* The 64 bytes of the access words in which that one is: index below header->n_access_words. */
+core_inline const __u32 *tables_access_line(const struct tables *t, __u32 index)
+{
+	return t->access_words + (index & ~15u);
+}
+
 core_inline __u32 tables_worker(const struct tables *t)
 {
 	return t->worker;
@@ -164,6 +177,12 @@ core_inline struct stats_guard *tables_guard(const struct tables *t, __u32 vip)
 	return &t->stats->guard[vip];
 }
 
+/* Counter of an access list's rule; id: below header->n_rules. */
+core_inline __u64 *tables_rule(const struct tables *t, __u32 rule)
+{
+	return &t->stats->rule[rule];
+}
+
 core_inline void tables_count(const struct tables *t, __u32 counter)
 {
 	t->stats->counter[counter]++;
@@ -181,6 +200,8 @@ core_inline void tables_open_snapshot(struct tables *t, const void *block)
 	t->backends = (const struct snapshot_backend *)(base + h->backends_off);
 	t->slots = (const __u16 *)(base + h->slots_off);
 	t->policies = (const struct snapshot_policy *)(base + h->policies_off);
+	t->access = (const struct snapshot_access *)(base + h->access_off);
+	t->access_words = (const __u32 *)(base + h->access_words_off);
 }
 
 #endif

@@ -102,6 +102,8 @@ static void compare(const struct fixtures *all)
 		differ("the handshakes", frame[n - 1], parcel[n - 1].len);
 	if (memcmp(bursts.stats->guard, steps.stats->guard, sizeof(steps.stats->guard[0]) * IDS))
 		differ("what the VIPs did not let in", frame[n - 1], parcel[n - 1].len);
+	if (memcmp(bursts.stats->rule, steps.stats->rule, sizeof(steps.stats->rule[0]) * IDS))
+		differ("the rules of access lists", frame[n - 1], parcel[n - 1].len);
 	for (unsigned c = 0; c < COUNTER_COUNT; c++)
 		if (bursts.stats->counter[c] != steps.stats->counter[c])
 			differ(fixture_counter_name(c), frame[n - 1], parcel[n - 1].len);

@@ -57,6 +57,7 @@ static int load(struct xdp_bed *b)
 		bpf_map__set_max_entries(s->maps.backend_stats, per_cpu) ||
 		bpf_map__set_max_entries(s->maps.handshakes, per_cpu) ||
 		bpf_map__set_max_entries(s->maps.guard, per_cpu) ||
+		bpf_map__set_max_entries(s->maps.rules, b->sizes.n_cpus * b->sizes.rules) ||
 		bpf_map__set_max_entries(s->maps.active, b->sizes.ids) ||
 		bpf_map__set_max_entries(s->maps.fragments, b->sizes.n_fragment_buckets) ||
 		bpf_map__set_max_entries(s->maps.xsks, b->sizes.n_queues ? b->sizes.n_queues : 1) ||
@@ -69,6 +70,8 @@ int xdp_bed_open(struct xdp_bed *b, size_t block_size, const struct xdp_sizes *s
 {
 	*b = (struct xdp_bed){ .sizes = *sizes, .half_lines = xdp_lines(block_size) };
 	b->sizes.n_cpus = (__u32)libbpf_num_possible_cpus();
+	if (!b->sizes.rules)
+		b->sizes.rules = 64;
 	if (!b->sizes.n_fragment_buckets)
 		b->sizes.n_fragment_buckets = XDP_BED_FRAGMENT_BUCKETS;
 	b->skeleton = shunt_xdp__open();
@@ -85,9 +88,10 @@ int xdp_bed_open(struct xdp_bed *b, size_t block_size, const struct xdp_sizes *s
 	b->backend_stats = map_memory(b->skeleton->maps.backend_stats);
 	b->handshakes = map_memory(b->skeleton->maps.handshakes);
 	b->guard = map_memory(b->skeleton->maps.guard);
+	b->rules = map_memory(b->skeleton->maps.rules);
 	b->active = map_memory(b->skeleton->maps.active);
 	b->fragments = map_memory(b->skeleton->maps.fragments);
-	if (!b->snapshot || !b->flows || !b->vip_stats || !b->backend_stats || !b->handshakes || !b->guard ||
+	if (!b->snapshot || !b->flows || !b->vip_stats || !b->backend_stats || !b->handshakes || !b->guard || !b->rules ||
 		!b->active || !b->fragments)
 		return fail(b, "mapping the maps", errno);
 	return 0;
@@ -103,6 +107,7 @@ void xdp_bed_close(struct xdp_bed *b)
 	unmap_memory(b->backend_stats, b->skeleton->maps.backend_stats);
 	unmap_memory(b->handshakes, b->skeleton->maps.handshakes);
 	unmap_memory(b->guard, b->skeleton->maps.guard);
+	unmap_memory(b->rules, b->skeleton->maps.rules);
 	unmap_memory(b->active, b->skeleton->maps.active);
 	unmap_memory(b->fragments, b->skeleton->maps.fragments);
 	shunt_xdp__destroy(b->skeleton);
@@ -143,6 +148,7 @@ void xdp_bed_clear(struct xdp_bed *b)
 	memset(b->backend_stats, 0, traffic);
 	memset(b->handshakes, 0, (size_t)b->sizes.n_cpus * b->sizes.ids * sizeof(*b->handshakes));
 	memset(b->guard, 0, (size_t)b->sizes.n_cpus * b->sizes.ids * sizeof(*b->guard));
+	memset(b->rules, 0, (size_t)b->sizes.n_cpus * b->sizes.rules * sizeof(*b->rules));
 }
 
 __u64 xdp_bed_counter(const struct xdp_bed *b, unsigned counter)

@@ -26,6 +26,7 @@ struct xdp_bed {
 	struct stats_traffic *backend_stats;
 	struct stats_handshakes *handshakes;
 	struct stats_guard *guard;
+	__u64 *rules;
 	struct fragment_bucket *fragments;
 	__u64 *active; /* an array map's entries of 4 bytes are 8 apart */
 	struct xdp_sizes sizes;
