@@ -106,6 +106,31 @@ __attribute__((noinline)) int parse(struct xdp_md *ctx)
 	return 0;
 }
 
+/* What the access list of a VIP that has one says of a source, of which hi and lo are the words: its result. */
+__attribute__((noinline)) int access(__u32 half, __u32 vip, __u64 hi, __u64 lo)
+{
+	const struct snapshot_access *list;
+	struct tables t;
+
+	tables_open_half(&t, half);
+	list = access_list(&t, vip);
+	return list ? (int)access_look_up(&t, list, (struct addr){ hi, lo }) : 0;
+}
+
+/* Whether the VIP lets the source in; a packet that it does not is done with. */
+core_inline int admits(const struct tables *t, const struct snapshot_vip *vip, struct addr src)
+{
+	__u32 counter;
+
+	if (core_likely(!(vip->flags & VIP_ACCESS)))
+		return 1;
+	counter = access_count(t, vip->vip, (__u32)access(t->number, vip->vip, src.hi, src.lo));
+	if (core_likely(counter == COUNTER_FORWARDED))
+		return 1;
+	count_verdict(t, counter);
+	return 0;
+}
+
 /* Which VIP it is for. Returns enum step. */
 __attribute__((noinline)) int match(struct xdp_md *ctx)
 {
@@ -228,7 +253,7 @@ int shunt_xdp(struct xdp_md *ctx)
 {
 	struct frame f = frame_of(ctx);
 	const struct snapshot_vip *vip;
-	int step = STEP_FLOW;
+	int step = STEP_FLOW, admitted = 0;
 	struct verdict v;
 	struct packet p;
 	struct tables t;
@@ -241,8 +266,13 @@ int shunt_xdp(struct xdp_md *ctx)
 	}
 	if (!usual_parse(&f, &p)) {
 		vip = usual_vip(&t, &f, &p, &index);
-		if (vip && !sizes.n_queues && usual_forward(&t, &f, &p, vip, &v))
-			return send(&t, &f, &v);
+		if (vip && !sizes.n_queues) {
+			if (!admits(&t, vip, p.src))
+				return XDP_DROP;
+			if (usual_forward(&t, &f, &p, vip, &v))
+				return send(&t, &f, &v);
+			admitted = 1;
+		}
 		w = work_begin(&t);
 		w->vip = index;
 		/* Once more, so that p itself need not be memory. */
@@ -252,12 +282,19 @@ int shunt_xdp(struct xdp_md *ctx)
 		if (!vip)
 			step = match(ctx);
 	} else {
-		work_begin(&t);
+		w = work_begin(&t);
 		parse(ctx);
 		step = match(ctx);
 	}
-	if (step == STEP_FLOW)
-		return has_socket(ctx) ? send_to_socket(ctx, &t) : flow(ctx);
+	if (step == STEP_FLOW) {
+		/* Whoever receives from the socket asks the access list. */
+		if (has_socket(ctx))
+			return send_to_socket(ctx, &t);
+		vip = tables_vip(&t, w->vip);
+		if (!admitted && vip && !admits(&t, vip, w->packet.src))
+			return XDP_DROP;
+		return flow(ctx);
+	}
 	if (step == STEP_OTHER)
 		other(ctx);
 	return carry_out(ctx);

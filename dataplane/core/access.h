@@ -106,8 +106,12 @@ core_inline void access_step(const struct tables *t, const struct snapshot_acces
 /* To its end. Returns the result. */
 core_inline __u32 access_finish(const struct tables *t, const struct snapshot_access *list, struct access_walk *w)
 {
-	for (__u32 i = 0; i < ACCESS_STEPS && access_goes_on(w); i++)
+	core_unroll
+	for (__u32 i = 0; i < ACCESS_STEPS; i++) {
+		if (!access_goes_on(w))
+			break;
 		access_step(t, list, w);
+	}
 	return access_goes_on(w) ? 0 : w->link;
 }
 

@@ -44,7 +44,7 @@ static struct verdict step_by_step(uint8_t *data, size_t len)
 	struct packet p;
 
 	packet_parse(&f, &p);
-	if (forward_begin(t, &f, &p, &l, &v)) {
+	if (forward_begin(t, &f, &p, &l, &v) && forward_admit(t, &l, &v)) {
 		forward_hash(t, &p, &l);
 		forward_place(t, &l);
 		l.index = -1;
@@ -102,7 +102,7 @@ static void compare(const struct fixtures *all)
 		differ("the handshakes", frame[n - 1], parcel[n - 1].len);
 	if (memcmp(bursts.stats->guard, steps.stats->guard, sizeof(steps.stats->guard[0]) * IDS))
 		differ("what the VIPs did not let in", frame[n - 1], parcel[n - 1].len);
-	if (memcmp(bursts.stats->rule, steps.stats->rule, sizeof(steps.stats->rule[0]) * IDS))
+	if (memcmp(bursts.stats->rule, steps.stats->rule, sizeof(steps.stats->rule[0]) * SETUP_RULES))
 		differ("the rules of access lists", frame[n - 1], parcel[n - 1].len);
 	for (unsigned c = 0; c < COUNTER_COUNT; c++)
 		if (bursts.stats->counter[c] != steps.stats->counter[c])

@@ -84,7 +84,7 @@ static void compare_counters(const uint8_t *frame, size_t len)
 	for (unsigned id = 0; id < IDS; id++)
 		if (memcmp(&bed.guard[cpu * IDS + id], &world.stats->guard[id], sizeof(struct stats_guard)))
 			differ("what a VIP did not let in", frame, len);
-	if (memcmp(&bed.rules[cpu * bed.sizes.rules], world.stats->rule, IDS * sizeof(*bed.rules)))
+	if (memcmp(&bed.rules[cpu * bed.sizes.rules], world.stats->rule, SETUP_RULES * sizeof(*bed.rules)))
 		differ("the rules of access lists", frame, len);
 }
 

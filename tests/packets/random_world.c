@@ -85,7 +85,7 @@ static size_t from_flow(struct random *r, const struct mac *own, uint8_t *frame)
 	static const uint8_t vip6[16] = { 0x20, 0x01, 0x0d, 0xb8 };
 	uint32_t client = random_below(r, CLIENTS);
 	uint8_t proto = random_below(r, 3) ? PROTO_TCP : PROTO_UDP;
-	uint8_t vip = (uint8_t)(80 + (random_below(r, 8) ? random_below(r, 2) : random_below(r, 4)));
+	uint8_t vip = (uint8_t)(80 + (random_below(r, 8) ? random_below(r, 2) : random_below(r, 7)));
 	uint8_t *l3 = frame + ETH_LEN;
 	size_t len;
 
@@ -115,7 +115,7 @@ static size_t from_flow(struct random *r, const struct mac *own, uint8_t *frame)
 		l3[12] = 0xff;
 		l3[23] = (uint8_t)client;
 		memcpy(l3 + 24, vip6, 16);
-		/* ::80 to ::83, in hexadecimal. */
+		/* ::80 to ::86, in hexadecimal. */
 		l3[39] = (uint8_t)(vip + 0x80 - 80);
 		len += 40;
 	}

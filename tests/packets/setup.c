@@ -3,9 +3,11 @@
 #include "setup.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "access_build.h"
 #include "maglev.h"
 #include "snapshot_check.h"
 #include "vip.h"
@@ -43,6 +45,7 @@ static const struct {
 	__u8 pool;
 	__u8 active;
 	__u8 no_half_open; /* its bound of half-open flows is 0 */
+	__u8 access;	   /* its access list, from 1 on; 0: none */
 } vips[] = {
 	{ "192.0.2.80", 80, 6, POOL_WEB, 1 },
 	{ "192.0.2.80", 53, 17, POOL_WEB, 1 },
@@ -61,9 +64,45 @@ static const struct {
 	{ "192.0.2.84", 80, 6, POOL_WEB, 1, .no_half_open = 1 },
 	{ "192.0.2.84", 53, 17, POOL_WEB, 1, .no_half_open = 1 },
 	{ "2001:db8::84", 80, 6, POOL_SIX, 1, .no_half_open = 1 },
+	{ "192.0.2.85", 80, 6, POOL_WEB, 1, .access = 1 },
+	{ "192.0.2.85", 53, 17, POOL_WEB, 1, .access = 1 },
+	{ "192.0.2.86", 80, 6, POOL_WEB, 1, .access = 2 },
+	{ "2001:db8::85", 80, 6, POOL_SIX, 1, .access = 1 },
+	{ "2001:db8::86", 80, 6, POOL_SIX, 1, .access = 2 },
 };
 
 #define N_VIPS (sizeof(vips) / sizeof(vips[0]))
+
+/* In the order of access_prefix_compare(); ids of the rules are their places here. */
+static const struct {
+	__u8 list; /* from 1 on */
+	const char *address;
+	__u8 length;
+	__u8 allow;
+} rules[] = {
+	{ 1, "198.51.100.7", 32, 0 },
+	{ 1, "198.51.100.16", 28, 0 },
+	{ 1, "198.51.100.18", 32, 0 },
+	{ 1, "203.0.113.0", 24, 0 },
+	{ 1, "2001:db8:66::", 48, 0 },
+	{ 1, "2001:db8:ff00::8", 125, 0 },
+	{ 2, "198.51.100.0", 24, 1 },
+	{ 2, "198.51.100.32", 27, 0 },
+	{ 2, "198.51.100.33", 32, 1 },
+	{ 2, "2001:db8:ff00::", 64, 1 },
+	{ 2, "2001:db8:ff00::10", 124, 0 },
+};
+
+#define N_RULES (sizeof(rules) / sizeof(rules[0]))
+#define N_MORE ((SETUP_RULES - N_RULES) / 2)
+#define ACCESS_WORDS_MAX 65536
+
+/* The access lists, built once. */
+static struct {
+	struct snapshot_access list[SETUP_LISTS];
+	__u32 n_words;
+	__u32 words[ACCESS_WORDS_MAX];
+} access_lists;
 
 static struct addr address(const char *text)
 {
@@ -111,6 +150,56 @@ const char *setup_backend_name(unsigned id)
 	return id < SETUP_BACKENDS ? backends[id].name : "none";
 }
 
+static int by_prefix(const void *a, const void *b)
+{
+	return access_prefix_compare(a, b);
+}
+
+/* Its rules of the table above and, as both lists have what is to be denied far away, many more. */
+static __u32 prefixes_of(unsigned list, struct access_prefix *prefixes)
+{
+	__u32 n = 0;
+
+	for (__u32 i = 0; i < N_RULES; i++)
+		if (rules[i].list == list)
+			prefixes[n++] = (struct access_prefix){ address(rules[i].address), i, rules[i].length,
+				rules[i].allow, 0 };
+	for (__u32 i = 0; i < N_MORE && list == 1; i++) {
+		char text[64];
+
+		snprintf(text, sizeof(text), "10.%u.%u.0", i, i * 7 % 256);
+		prefixes[n++] = (struct access_prefix){ address(text), (__u32)N_RULES + i, 24, 0, 0 };
+		snprintf(text, sizeof(text), "2001:db8:%x:%x::", i + 0x1000, i);
+		prefixes[n++] =
+			(struct access_prefix){ address(text), (__u32)(N_RULES + N_MORE) + i, 64, 0, 0 };
+	}
+	qsort(prefixes, n, sizeof(*prefixes), by_prefix);
+	return n;
+}
+
+static void build_access(void)
+{
+	static struct access_prefix prefixes[SETUP_RULES];
+	static struct access_range ranges[ACCESS_ROOM_RANGES(SETUP_RULES)];
+	static __u32 leaves[ACCESS_WORDS_MAX];
+
+	for (unsigned i = 0; i < SETUP_LISTS; i++) {
+		struct snapshot_access *list = &access_lists.list[i];
+		struct access_room room = { .ranges = ranges,
+			.links = access_lists.words + access_lists.n_words,
+			.leaves = leaves,
+			.links_room = (ACCESS_WORDS_MAX - access_lists.n_words) / 2,
+			.leaves_room = (ACCESS_WORDS_MAX - access_lists.n_words) / 2 / ACCESS_LINE };
+
+		if (access_build(prefixes, prefixes_of(i + 1, prefixes), &room, list))
+			abort();
+		list->links = access_lists.n_words;
+		list->leaves = list->links + list->n_links;
+		access_lists.n_words = list->leaves + list->n_leaves * ACCESS_LINE;
+		memcpy(access_lists.words + list->leaves, leaves, list->n_leaves * ACCESS_LINE * sizeof(__u32));
+	}
+}
+
 static __u64 align64(__u64 offset)
 {
 	return (offset + 63) & ~63ULL;
@@ -132,6 +221,9 @@ static void put_header(struct snapshot_header *h, __u64 version, __u32 n_slots)
 		.n_backends = SETUP_BACKENDS,
 		.n_slots = 2ULL * n_slots,
 		.n_policies = N_VIPS,
+		.n_access = SETUP_LISTS,
+		.n_rules = SETUP_RULES,
+		.n_access_words = access_lists.n_words,
 		.ports_off = sizeof(*h),
 	};
 	h->vips_off = align64(h->ports_off + h->n_ports * sizeof(struct snapshot_port));
@@ -139,7 +231,9 @@ static void put_header(struct snapshot_header *h, __u64 version, __u32 n_slots)
 	h->backends_off = align64(h->pools_off + N_POOLS * sizeof(struct snapshot_pool));
 	h->slots_off = align64(h->backends_off + SETUP_BACKENDS * sizeof(struct snapshot_backend));
 	h->policies_off = align64(h->slots_off + h->n_slots * sizeof(__u16));
-	h->size = align64(h->policies_off + h->n_policies * sizeof(struct snapshot_policy));
+	h->access_off = align64(h->policies_off + h->n_policies * sizeof(struct snapshot_policy));
+	h->access_words_off = align64(h->access_off + h->n_access * sizeof(struct snapshot_access));
+	h->size = align64(h->access_words_off + h->n_access_words * sizeof(__u32));
 }
 
 static void put_slots(const struct snapshot_header *h, __u16 *slots, unsigned pool, enum scheduler scheduler,
@@ -176,7 +270,8 @@ static void put_vips(struct snapshot_header *h, struct snapshot_vip *index, cons
 			.addr = address(vips[i].address),
 			.port = core_be16(vips[i].port),
 			.proto = vips[i].proto,
-			.flags = (__u8)(flags | pool->scheduler << VIP_SCHED_SHIFT),
+			.flags = (__u8)(flags | (vips[i].access ? VIP_ACCESS : 0) |
+				pool->scheduler << VIP_SCHED_SHIFT),
 			.vip = (__u16)i,
 			.pool = vips[i].pool,
 			.slot_first = pool->slot_first,
@@ -198,7 +293,8 @@ static void put_vips(struct snapshot_header *h, struct snapshot_vip *index, cons
 static void put_policies(struct snapshot_policy *policies)
 {
 	for (unsigned i = 0; i < N_VIPS; i++)
-		policies[i] = (struct snapshot_policy){ .half_open = vips[i].no_half_open ? 0 : UINT32_MAX };
+		policies[i] = (struct snapshot_policy){ .half_open = vips[i].no_half_open ? 0 : UINT32_MAX,
+			.access = vips[i].access ? vips[i].access - 1u : 0 };
 }
 
 void *setup_snapshot_with(
@@ -210,6 +306,8 @@ void *setup_snapshot_with(
 	struct snapshot_pool *pools;
 	__u16 *slots;
 
+	if (!access_lists.n_words)
+		build_access();
 	put_header(&head, version, n_slots);
 	if (scratch)
 		h = calloc(1, head.size);
@@ -240,6 +338,8 @@ void *setup_snapshot_with(
 		};
 	put_vips(h, (struct snapshot_vip *)((char *)h + h->vips_off), pools);
 	put_policies((struct snapshot_policy *)((char *)h + h->policies_off));
+	memcpy((char *)h + h->access_off, access_lists.list, sizeof(access_lists.list));
+	memcpy((char *)h + h->access_words_off, access_lists.words, access_lists.n_words * sizeof(__u32));
 	setup_seal(h, *size);
 out:
 	free(scratch);

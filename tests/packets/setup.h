@@ -15,6 +15,11 @@
  *	192.0.2.83:80/tcp                               empty     2001:db8::83 likewise
  *	192.0.2.84:80/tcp  192.0.2.84:53/udp  (no flow  web       2001:db8::84:80/tcp likewise: six
  *	                   may be half-open)
+ *	192.0.2.85:80/tcp  192.0.2.85:53/udp  list 1    web       2001:db8::85 TCP alone: six
+ *	192.0.2.86:80/tcp                     list 2    web       2001:db8::86 likewise: six
+ *
+ * Access list 1 denies 198.51.100.7, .16/28 and in it .18, and many that are far; list 2 allows 198.51.100.0/24 but .32/27,
+ * of which .33, and 2001:db8:ff00::/64 but ::10/124. rules in setup.c has them all.
  */
 #ifndef SHUNT_SETUP_H
 #define SHUNT_SETUP_H
@@ -26,6 +31,8 @@
 
 #define SETUP_CAPACITY 4096
 #define SETUP_BACKENDS 12
+#define SETUP_LISTS 2 /* of access */
+#define SETUP_RULES 320
 
 /* MACs by name: lb (own), router, client, other, broadcast, zero, and each backend's. Of static storage. */
 const struct frame_name *setup_names(const struct mac *own);

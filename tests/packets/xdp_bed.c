@@ -71,7 +71,7 @@ int xdp_bed_open(struct xdp_bed *b, size_t block_size, const struct xdp_sizes *s
 	*b = (struct xdp_bed){ .sizes = *sizes, .half_lines = xdp_lines(block_size) };
 	b->sizes.n_cpus = (__u32)libbpf_num_possible_cpus();
 	if (!b->sizes.rules)
-		b->sizes.rules = 64;
+		b->sizes.rules = 512;
 	if (!b->sizes.n_fragment_buckets)
 		b->sizes.n_fragment_buckets = XDP_BED_FRAGMENT_BUCKETS;
 	b->skeleton = shunt_xdp__open();
