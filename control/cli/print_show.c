@@ -240,10 +240,26 @@ out:
 	json_decref(uses);
 }
 
+/* What is counted of VIPs alone. */
+static const struct {
+	const char *heading, *name;
+} vip_figures[] = { { "HalfOpen", "half_open" }, { "Untracked", "untracked" }, { "Elsewhere", "elsewhere" },
+	{ "Refused", "refused" }, { "Limited", "limited" } };
+
+#define N_VIP_FIGURES (sizeof(vip_figures) / sizeof(*vip_figures))
+
+/* A VIP at its bound of half-open flows: its new ones get no entry. */
+static const char *half_open_colour(const json_t *vip)
+{
+	unsigned long long bound = text_number(vip, "half_open_bound");
+
+	return bound && text_number(vip, "half_open") >= bound ? COLOUR_WARN : NULL;
+}
+
 static void print_vips(const struct view *view, const json_t *vips)
 {
 	struct table *table = table_new(true, view->colour);
-	char endpoint[TEXT_VIP];
+	char endpoint[TEXT_VIP], count[TEXT_SHORT];
 	const json_t *vip;
 	size_t i;
 
@@ -252,6 +268,8 @@ static void print_vips(const struct view *view, const json_t *vips)
 	table_column(table, "Pool", COLUMN_LEFT);
 	table_column(table, "Active", COLUMN_RIGHT);
 	traffic_columns(table, view, true);
+	for (size_t figure = 0; view->stats && figure < N_VIP_FIGURES; figure++)
+		table_column(table, vip_figures[figure].heading, COLUMN_RIGHT);
 	json_array_foreach(vips, i, vip) {
 		table_row(table);
 		table_cell(table, NULL, "%s", text_member(vip, "protocol", "?"));
@@ -259,6 +277,9 @@ static void print_vips(const struct view *view, const json_t *vips)
 		table_cell(table, NULL, "%s", text_member(vip, "pool", "?"));
 		table_cell(table, NULL, "%llu", text_number(vip, "active_flows"));
 		traffic_cells(table, view, vip);
+		for (size_t figure = 0; view->stats && figure < N_VIP_FIGURES; figure++)
+			table_cell(table, figure ? NULL : half_open_colour(vip), "%s",
+				text_count(count, text_real(vip, vip_figures[figure].name)));
 	}
 	table_print(table);
 }

@@ -72,6 +72,8 @@ static void read_flows(struct counters *c, const struct stats_header *stats)
 			b->silent_s = *(const volatile uint32_t *)&stats->silent_s[b->id];
 		}
 	}
+	for (struct vip *v = model_vips(c->model); v; v = v->next)
+		v->half_open = *(const volatile uint32_t *)&stats->half_open[v->id & FLOW_VIP_MASK];
 }
 
 /*

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * traffic.json: {"segments":{"dataplane":{"pid":1,"started_ns":2}},"vips":{"17":[3,4,5,0,0,0]},"backends":{}}, the
- * arrays being bases; before handshakes were counted they had three numbers. Before there were two forwarders the
- * first member was "segment", the dataplane's.
+ * traffic.json: {"segments":{"dataplane":{"pid":1,"started_ns":2}},"vips":{"17":[3,4,5,0,0,0,...]},"backends":{}},
+ * the arrays being bases, of the numbers below; before these were counted they had fewer, at first three. Before
+ * there were two forwarders the first member was "segment", the dataplane's.
  */
 #include "counters_file.h"
 
@@ -45,9 +45,10 @@ static json_t *to_json(const struct counters_base *bases)
 			continue;
 		snprintf(id, sizeof(id), "%u", i);
 		json_object_set_new(object, id,
-			json_pack("[IIIIII]", (json_int_t)t->packets, (json_int_t)t->bytes,
+			json_pack("[IIIIIIIIIII]", (json_int_t)t->packets, (json_int_t)t->bytes,
 				(json_int_t)t->new_flows, (json_int_t)t->syns, (json_int_t)t->handshakes,
-				(json_int_t)t->syn_repeats));
+				(json_int_t)t->syn_repeats, (json_int_t)t->elsewhere, (json_int_t)t->untracked,
+				(json_int_t)t->over_bound, (json_int_t)t->refused, (json_int_t)t->limited));
 	}
 	return object;
 }
@@ -93,6 +94,11 @@ static void from_json(struct counters_base *bases, json_t *object)
 		bases[id].traffic.syns = (uint64_t)json_integer_value(json_array_get(figures, 3));
 		bases[id].traffic.handshakes = (uint64_t)json_integer_value(json_array_get(figures, 4));
 		bases[id].traffic.syn_repeats = (uint64_t)json_integer_value(json_array_get(figures, 5));
+		bases[id].traffic.elsewhere = (uint64_t)json_integer_value(json_array_get(figures, 6));
+		bases[id].traffic.untracked = (uint64_t)json_integer_value(json_array_get(figures, 7));
+		bases[id].traffic.over_bound = (uint64_t)json_integer_value(json_array_get(figures, 8));
+		bases[id].traffic.refused = (uint64_t)json_integer_value(json_array_get(figures, 9));
+		bases[id].traffic.limited = (uint64_t)json_integer_value(json_array_get(figures, 10));
 		bases[id].used = true;
 	}
 }

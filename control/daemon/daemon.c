@@ -54,6 +54,8 @@ json_t *daemon_warnings(const struct daemon *daemon)
 		claims_warnings(daemon->claims, warnings);
 	if (daemon->health)
 		health_warnings(daemon->health, warnings);
+	if (daemon->pressure)
+		pressure_warnings(daemon->pressure, warnings);
 	return warnings;
 }
 
@@ -161,6 +163,8 @@ int daemon_reload(struct daemon *daemon, bool dry_run, json_t **changes, struct 
 		health_reconfigure(daemon->health, config);
 	if (daemon->announcer)
 		announce_reconfigure(daemon->announcer, config);
+	if (daemon->pressure)
+		pressure_set_capacity(daemon->pressure, config->flow_capacity);
 	if (daemon->hook)
 		hook_set(daemon->hook, config->control_hook);
 	config_free(daemon->config);

@@ -23,6 +23,7 @@
 #include "netlink.h"
 #include "path.h"
 #include "ports.h"
+#include "pressure.h"
 #include "publish.h"
 #include "route.h"
 #include "slow_start.h"
@@ -45,6 +46,7 @@ struct daemon {
 	struct counters *counters;
 	struct announcer *announcer;
 	struct claims *claims;
+	struct pressure *pressure;
 	struct hook *hook;
 	struct drains *drains;
 	struct slow_start *slow_start;

@@ -31,12 +31,12 @@ static void explain_new(const struct tables *tables, const struct asked *asked, 
 		return;
 	}
 	e->reason = EXPLAIN_HASH;
-	if (e->scheduler == SCHEDULER_ROUND_ROBIN)
+	if (e->scheduler == SCHEDULER_ROUND_ROBIN && !e->at_bound)
 		return;
 	if (e->scheduler == SCHEDULER_SOURCE_HASH)
 		slot_hash = flow_slot_hash(source_hash(tables_header(tables)->hash_key, asked->source));
 	e->backend = (uint16_t)backend_at(tables, asked, slot_hash);
-	if (e->scheduler == SCHEDULER_LEAST_FLOWS) {
+	if (e->scheduler == SCHEDULER_LEAST_FLOWS && !e->at_bound) {
 		e->other = (uint16_t)backend_at(tables, asked, (uint32_t)(asked->hash >> 16));
 		if (e->other == e->backend)
 			e->other = SNAPSHOT_NONE;
@@ -89,6 +89,15 @@ static bool explain_entry(const struct tables *tables, const struct asked *asked
 	return true;
 }
 
+/* As the last sweep has it. */
+static bool is_at_bound(const struct tables *tables, const struct snapshot_vip *vip, const __u32 *half_open)
+{
+	const struct snapshot_policy *policy = tables_policy(tables, vip->vip);
+
+	return policy && half_open &&
+		*(const volatile __u32 *)&half_open[vip->vip & FLOW_VIP_MASK] >= policy->half_open;
+}
+
 struct explanation explain_flow(const void *snapshot, const struct forwarder_flows *flows, struct addr source,
 	uint16_t source_port, struct addr destination, uint16_t port, uint8_t protocol, uint64_t now_s)
 {
@@ -119,7 +128,9 @@ struct explanation explain_flow(const void *snapshot, const struct forwarder_flo
 	e.vip = asked.vip->vip;
 	e.slots = asked.vip->slot_count;
 	e.scheduler = (enum scheduler)vip_scheduler(asked.vip);
-	if (!explain_entry(&tables, &asked, &e))
-		explain_new(&tables, &asked, &e);
+	if (explain_entry(&tables, &asked, &e))
+		return e;
+	e.at_bound = e.entry == SNAPSHOT_NONE && is_at_bound(&tables, asked.vip, flows->half_open);
+	explain_new(&tables, &asked, &e);
 	return e;
 }

@@ -6,6 +6,7 @@
 #ifndef SHUNT_EXPLAIN_H
 #define SHUNT_EXPLAIN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "forwarder.h"
@@ -26,6 +27,8 @@ struct explanation {
 	uint32_t slot;        /* in the pool's table, or EXPLAIN_NO_SLOT */
 	uint32_t slots;       /* of the pool */
 	enum scheduler scheduler;
+	bool at_bound; /* the VIP has its bound of half-open flows: this one, new, goes by hash and gets no entry
+			*/
 };
 
 /*

@@ -165,6 +165,49 @@ static double vip_active(const struct vip *vip)
 	return vip->active_flows;
 }
 
+static double vip_half_open(const struct vip *vip)
+{
+	return vip->half_open;
+}
+
+static double vip_untracked(const struct vip *vip)
+{
+	return (double)vip->traffic.untracked;
+}
+
+static double vip_over_bound(const struct vip *vip)
+{
+	return (double)vip->traffic.over_bound;
+}
+
+static double vip_elsewhere(const struct vip *vip)
+{
+	return (double)vip->traffic.elsewhere;
+}
+
+static double vip_refused(const struct vip *vip)
+{
+	return (double)vip->traffic.refused;
+}
+
+static double vip_limited(const struct vip *vip)
+{
+	return (double)vip->traffic.limited;
+}
+
+/* Not of the VIP alone, as the others are. */
+static void put_bounds(const struct daemon *daemon, struct evbuffer *out)
+{
+	char vip[ADDRESS_VIP_TEXT];
+
+	http_put_head(
+		out, "vip_half_open_bound", "gauge", "Half-open flows that the VIP may have in the flow table.");
+	for (const struct vip *v = model_vips(daemon->model); v; v = v->next)
+		evbuffer_add_printf(out, "shunt_vip_half_open_bound{vip=\"%s\",pool=\"%s\"} %u\n",
+			address_print_vip(v->address, v->protocol, v->port, vip), v->pool->name,
+			model_vip_half_open(v, daemon->config->flow_capacity));
+}
+
 static void put_vips(const struct daemon *daemon, struct evbuffer *out)
 {
 	static const struct {
@@ -173,8 +216,25 @@ static void put_vips(const struct daemon *daemon, struct evbuffer *out)
 	} values[] = {
 		{ "vip_flows_active", "gauge", "Flows in use, by VIP.", vip_active },
 		{ "vip_packets_total", "counter", "Packets to the VIP that were sent to a backend.", vip_packets },
-		{ "vip_bytes_total", "counter", "Bytes of frames to the VIP that were sent to a backend.", vip_bytes },
+		{ "vip_bytes_total", "counter", "Bytes of frames to the VIP that were sent to a backend.",
+			vip_bytes },
 		{ "vip_new_flows_total", "counter", "Flows to the VIP that began.", vip_new_flows },
+		{ "vip_flows_half_open", "gauge", "Of its flows in use those of which one packet was seen.",
+			vip_half_open },
+		{ "vip_untracked_total", "counter",
+			"Flows to the VIP that began without an entry in the flow table: they go by hash.",
+			vip_untracked },
+		{ "vip_over_bound_total", "counter",
+			"Of these, those for which the VIP had its bound of half-open flows.", vip_over_bound },
+		{ "vip_elsewhere_packets_total", "counter",
+			"Packets to the VIP that went to another backend than hashing alone would send them to, "
+			"which is "
+			"what the flow table is worth; estimated from a sample.",
+			vip_elsewhere },
+		{ "vip_refused_packets_total", "counter", "Packets to the VIP that its access list kept out.",
+			vip_refused },
+		{ "vip_limited_flows_total", "counter", "New flows to the VIP beyond their source's rate.",
+			vip_limited },
 	};
 	char vip[ADDRESS_VIP_TEXT];
 
@@ -203,6 +263,7 @@ void http_put_metrics(const struct daemon *daemon, struct evbuffer *out)
 	put_ports(daemon, out);
 	put_announcements(daemon, out);
 	put_vips(daemon, out);
+	put_bounds(daemon, out);
 	http_put_backends(daemon, out);
 	http_put_health(daemon, out);
 }

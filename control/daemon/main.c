@@ -290,6 +290,9 @@ static int open_world(struct daemon *daemon, struct error *error)
 	if (daemon->announcer)
 		daemon->claims = claims_open(daemon->base, daemon->ports, daemon->announcer, daemon->counters);
 	if (daemon->claims)
+		daemon->pressure =
+			pressure_open(daemon->base, daemon->model, daemon->counters, config->flow_capacity);
+	if (daemon->pressure)
 		daemon->drains = drains_open(daemon->base, daemon->model, daemon->counters);
 	if (daemon->drains)
 		daemon->slow_start = slow_start_open(daemon->base, daemon->model);
@@ -361,6 +364,7 @@ static void close_all(struct program *program)
 	slow_start_close(daemon->slow_start);
 	drains_close(daemon->drains);
 	passive_close(program->passive);
+	pressure_close(daemon->pressure);
 	claims_close(daemon->claims);
 	announce_close(daemon->announcer);
 	counters_close(daemon->counters);

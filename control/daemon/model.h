@@ -29,6 +29,12 @@ struct traffic {
 	uint64_t syns;
 	uint64_t handshakes;
 	uint64_t syn_repeats;
+	/* Of VIPs alone; struct stats_guard says what each is. */
+	uint64_t elsewhere;
+	uint64_t untracked;
+	uint64_t over_bound;
+	uint64_t refused;
+	uint64_t limited;
 };
 
 /* A drain that was asked for. Times are of clock_boot_ms(), which nobody sets back. */
@@ -115,6 +121,7 @@ struct vip {
 	struct vip_policy policy;
 	struct traffic traffic; /* counters.c: rw, others: ro */
 	uint32_t active_flows;  /* counters.c: rw, others: ro */
+	uint32_t half_open;	/* likewise; of its active flows */
 };
 
 #define RAMP_FULL 1000
@@ -148,6 +155,8 @@ struct pool *model_pool_find(struct model *model, const char *name);
 struct vip *model_vip_find(struct model *model, struct addr address, uint8_t protocol, uint16_t port);
 struct backend *model_backend_find(struct pool *pool, struct addr address); /* not the removed ones */
 struct backend *model_backend_by_id(struct model *model, uint16_t id);      /* the removed ones too */
+/* Its bound of half-open flows, in a flow table of this capacity. */
+uint32_t model_vip_half_open(const struct vip *vip, uint64_t capacity);
 struct vip *model_vip_by_id(struct model *model, uint16_t id);
 /* The VIP a check without a port of its own connects to: the first of its protocol and one port, else the first
  * of one port, else the first (whose port is 0). Of a pool without any, likewise of the pools that fall back to it;

@@ -13,25 +13,33 @@
  * would. Nothing in it wants escaping: names, addresses and numbers. What is as usual is left out. Only what the
  * settings of pools are is not known here.
  */
-static void dump_three(const char *name, uint64_t first, uint64_t second, uint64_t third, struct text *out)
+static void dump_numbers(const char *name, const uint64_t *number, size_t n, struct text *out)
 {
-	if (!first && !second && !third)
+	uint64_t any = 0;
+
+	for (size_t i = 0; i < n; i++)
+		any |= number[i];
+	if (!any)
 		return;
 	text_add(out, ",\"");
 	text_add(out, name);
-	text_add(out, "\":[");
-	text_add_number(out, first);
-	text_add(out, ",");
-	text_add_number(out, second);
-	text_add(out, ",");
-	text_add_number(out, third);
+	text_add(out, "\":");
+	for (size_t i = 0; i < n; i++) {
+		text_add(out, i ? "," : "[");
+		text_add_number(out, number[i]);
+	}
 	text_add(out, "]");
 }
 
 static void dump_traffic(const struct traffic *t, struct text *out)
 {
-	dump_three("traffic", t->packets, t->bytes, t->new_flows, out);
-	dump_three("handshakes", t->syns, t->handshakes, t->syn_repeats, out);
+	const uint64_t total[] = { t->packets, t->bytes, t->new_flows };
+	const uint64_t handshakes[] = { t->syns, t->handshakes, t->syn_repeats };
+	const uint64_t guard[] = { t->elsewhere, t->untracked, t->over_bound, t->refused, t->limited };
+
+	dump_numbers("traffic", total, 3, out);
+	dump_numbers("handshakes", handshakes, 3, out);
+	dump_numbers("guard", guard, 5, out);
 }
 
 static void dump_number(const char *name, uint64_t number, struct text *out)
@@ -231,29 +239,31 @@ static struct drain restore_drain(const json_t *object, bool same_boot, bool *fa
 	return drain;
 }
 
-static void restore_three(const json_t *object, const char *name, uint64_t *three, bool *fault)
+static void restore_numbers(const json_t *object, const char *name, uint64_t *number, size_t n, bool *fault)
 {
 	const json_t *array = json_object_get(object, name);
 
-	if (array && json_array_size(array) != 3)
+	if (array && json_array_size(array) != n)
 		*fault = true;
-	for (size_t i = 0; array && i < 3; i++) {
+	for (size_t i = 0; array && i < n; i++) {
 		const json_t *number_of = json_array_get(array, i);
 
 		if (!json_is_integer(number_of) || json_integer_value(number_of) < 0)
 			*fault = true;
 		else
-			three[i] = (uint64_t)json_integer_value(number_of);
+			number[i] = (uint64_t)json_integer_value(number_of);
 	}
 }
 
 static struct traffic restore_traffic(const json_t *object, bool *fault)
 {
-	uint64_t total[3] = { 0 }, handshakes[3] = { 0 };
+	uint64_t total[3] = { 0 }, handshakes[3] = { 0 }, guard[5] = { 0 };
 
-	restore_three(object, "traffic", total, fault);
-	restore_three(object, "handshakes", handshakes, fault);
-	return (struct traffic){ total[0], total[1], total[2], handshakes[0], handshakes[1], handshakes[2] };
+	restore_numbers(object, "traffic", total, 3, fault);
+	restore_numbers(object, "handshakes", handshakes, 3, fault);
+	restore_numbers(object, "guard", guard, 5, fault);
+	return (struct traffic){ total[0], total[1], total[2], handshakes[0], handshakes[1], handshakes[2],
+		guard[0], guard[1], guard[2], guard[3], guard[4] };
 }
 
 /* One of a check's, within the range that the configuration has for it. */

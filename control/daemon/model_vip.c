@@ -245,6 +245,11 @@ int model_vip_set(struct model *model, struct addr address, uint8_t protocol, ui
 	return 0;
 }
 
+uint32_t model_vip_half_open(const struct vip *vip, uint64_t capacity)
+{
+	return vip->policy.half_open_given ? vip->policy.half_open : (uint32_t)(capacity / 4);
+}
+
 int model_vip_del(struct model *model, struct addr address, uint8_t protocol, uint16_t port, struct error *error)
 {
 	struct vip *vip = model_vip_find(model, address, protocol, port);

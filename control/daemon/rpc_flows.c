@@ -128,13 +128,18 @@ static void put_text(struct rpc_call *call, const struct explanation *e)
 	const struct backend *other = model_backend_by_id(model, e->other);
 	const struct vip *vip = model_vip_by_id(model, e->vip);
 	char a[ADDRESS_TEXT], b[ADDRESS_TEXT];
-	char text[640] = "", before[384] = "";
+	char text[768] = "", before[512] = "";
 
 	if (e->entry != SNAPSHOT_NONE && e->reason != EXPLAIN_FLOW)
 		snprintf(before, sizeof(before), "Its entry in the flow table names %s, which can't be used: the flow "
 						 "gets another. ", backend_text(entry, a));
 	if (vip && e->reason == EXPLAIN_HASH)
 		put_pool(vip->pool, before + strlen(before), sizeof(before) - strlen(before));
+	if (vip && e->reason == EXPLAIN_HASH && e->at_bound)
+		snprintf(before + strlen(before), sizeof(before) - strlen(before),
+			"Its VIP has its bound of half-open flows, %u: it goes by hash and gets no entry before "
+			"its second packet. ",
+			model_vip_half_open(vip, call->daemon->config->flow_capacity));
 	switch (e->reason) {
 	case EXPLAIN_NO_VIP:
 		snprintf(text, sizeof(text), "No VIP has this address, protocol and port: the packet is not ours to forward.");
@@ -153,14 +158,14 @@ static void put_text(struct rpc_call *call, const struct explanation *e)
 					     "weight 0, waiting for their check or without a known MAC.", before);
 		break;
 	case EXPLAIN_HASH:
-		if (e->scheduler == SCHEDULER_ROUND_ROBIN)
+		if (e->scheduler == SCHEDULER_ROUND_ROBIN && !e->at_bound)
 			snprintf(text, sizeof(text), "%sA new flow's backend is not determined before its first packet: with "
 						     "round-robin it is whoever is next at that moment.", before);
-		else if (e->scheduler == SCHEDULER_LEAST_FLOWS && other)
+		else if (e->scheduler == SCHEDULER_LEAST_FLOWS && !e->at_bound && other)
 			snprintf(text, sizeof(text), "%sA new flow's backend is not determined before its first packet: with "
 						     "least-flows it is %s or %s, whichever then has fewer flows for its weight.",
 				before, backend_text(backend, a), backend_text(other, b));
-		else if (e->scheduler == SCHEDULER_LEAST_FLOWS)
+		else if (e->scheduler == SCHEDULER_LEAST_FLOWS && !e->at_bound)
 			snprintf(text, sizeof(text), "%sA new flow: both of its two choices are this backend.", before);
 		else
 			snprintf(text, sizeof(text), "%sA new flow: its hash chooses slot %u of the pool's %u.", before, e->slot,
@@ -199,6 +204,7 @@ static void put_explanation(struct rpc_call *call, const struct explanation *e)
 		backend ? backend_state_name(model_backend_state(backend)) : NULL, "mac",
 		backend && backend->mac_known ? address_print_mac(&backend->mac, mac) : NULL, "flow_state",
 		e->flow_state != FLOW_NONE ? flow_state_name((enum flow_state)e->flow_state) : NULL);
+	json_object_set_new(call->result, "at_bound", json_boolean(e->at_bound));
 	put_text(call, e);
 }
 
@@ -207,6 +213,7 @@ enum rpc_outcome rpc_explain(struct rpc_call *call)
 	const struct rpc_value *source = rpc_get(call, "source");
 	const struct vip_spec *vip = &rpc_get(call, "vip")->vip;
 	struct publisher *publisher = call->daemon->publisher;
+	const struct stats_header *stats = publish_stats(publisher);
 	const void *snapshot = publish_snapshot(publisher);
 	struct explanation explanation;
 	struct forwarder_flows flows;
@@ -217,6 +224,7 @@ enum rpc_outcome rpc_explain(struct rpc_call *call)
 	if (!snapshot)
 		return rpc_fail(call, RPC_REFUSED, 0, "no snapshot is in force: the forwarder forwards nothing yet");
 	flows = publish_flows(publisher);
+	flows.half_open = stats ? stats->half_open : NULL;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	explanation = explain_flow(snapshot, &flows, source->endpoint.address, source->endpoint.port, vip->address,
 		vip->port, vip->protocol, (uint64_t)now.tv_sec);

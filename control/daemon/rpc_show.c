@@ -25,6 +25,21 @@ static void put_rates(json_t *object, struct rates rates)
 	put_rate(object, "new_flows_per_second", rates.new_flows_per_second);
 }
 
+/* What the VIP did not let in, or gave no entry in the flow table; and what that table is worth to it. */
+static void put_guard(const struct daemon *daemon, json_t *object, const struct vip *vip)
+{
+	const struct traffic *t = &vip->traffic;
+
+	json_object_set_new(object, "half_open", json_integer((json_int_t)vip->half_open));
+	json_object_set_new(object, "half_open_bound",
+		json_integer((json_int_t)model_vip_half_open(vip, daemon->config->flow_capacity)));
+	json_object_set_new(object, "untracked", json_integer((json_int_t)t->untracked));
+	json_object_set_new(object, "over_bound", json_integer((json_int_t)t->over_bound));
+	json_object_set_new(object, "elsewhere", json_integer((json_int_t)t->elsewhere));
+	json_object_set_new(object, "refused", json_integer((json_int_t)t->refused));
+	json_object_set_new(object, "limited", json_integer((json_int_t)t->limited));
+}
+
 static json_t *show_vip(const struct daemon *daemon, const struct vip *vip, bool rate)
 {
 	char address[ADDRESS_TEXT];
@@ -34,6 +49,7 @@ static json_t *show_vip(const struct daemon *daemon, const struct vip *vip, bool
 
 	json_object_set_new(object, "policy", config_vip_policy_to_json(&vip->policy));
 	put_traffic(object, &vip->traffic);
+	put_guard(daemon, object, vip);
 	if (rate)
 		put_rates(object, counters_vip_rates(daemon->counters, vip));
 	return object;

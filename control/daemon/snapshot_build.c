@@ -314,11 +314,10 @@ static void fill_policies(
 	for (const struct vip *vip = model_vips(model); vip; vip = vip->next) {
 		const struct vip_policy *p = &vip->policy;
 		struct snapshot_policy *to = &policies[vip->id];
-		uint64_t half_open = p->half_open_given ? p->half_open : inputs->flow_capacity / 4;
 		uint32_t burst = p->source_burst ? p->source_burst : p->source_rate;
 		uint64_t tolerance;
 
-		to->half_open = (__u32)half_open;
+		to->half_open = model_vip_half_open(vip, inputs->flow_capacity);
 		if (!p->source_rate)
 			continue;
 		to->source_interval = interval_of(p->source_rate);

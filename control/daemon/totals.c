@@ -44,14 +44,34 @@ struct totals {
 
 struct traffic traffic_plus(struct traffic a, struct traffic b)
 {
-	return (struct traffic){ a.packets + b.packets, a.bytes + b.bytes, a.new_flows + b.new_flows,
-		a.syns + b.syns, a.handshakes + b.handshakes, a.syn_repeats + b.syn_repeats };
+	a.packets += b.packets;
+	a.bytes += b.bytes;
+	a.new_flows += b.new_flows;
+	a.syns += b.syns;
+	a.handshakes += b.handshakes;
+	a.syn_repeats += b.syn_repeats;
+	a.elsewhere += b.elsewhere;
+	a.untracked += b.untracked;
+	a.over_bound += b.over_bound;
+	a.refused += b.refused;
+	a.limited += b.limited;
+	return a;
 }
 
 struct traffic traffic_minus(struct traffic a, struct traffic b)
 {
-	return (struct traffic){ a.packets - b.packets, a.bytes - b.bytes, a.new_flows - b.new_flows,
-		a.syns - b.syns, a.handshakes - b.handshakes, a.syn_repeats - b.syn_repeats };
+	a.packets -= b.packets;
+	a.bytes -= b.bytes;
+	a.new_flows -= b.new_flows;
+	a.syns -= b.syns;
+	a.handshakes -= b.handshakes;
+	a.syn_repeats -= b.syn_repeats;
+	a.elsewhere -= b.elsewhere;
+	a.untracked -= b.untracked;
+	a.over_bound -= b.over_bound;
+	a.refused -= b.refused;
+	a.limited -= b.limited;
+	return a;
 }
 
 static void add_traffic(struct traffic *sum, const struct stats_traffic *part)
@@ -73,6 +93,17 @@ static void add_handshakes(struct traffic *sum, const struct stats_handshakes *p
 	sum->syn_repeats += now->repeated;
 }
 
+static void add_guard(struct traffic *sum, const struct stats_guard *part)
+{
+	const volatile struct stats_guard *now = part;
+
+	sum->elsewhere += now->elsewhere;
+	sum->untracked += now->untracked;
+	sum->over_bound += now->over_bound;
+	sum->refused += now->refused;
+	sum->limited += now->limited;
+}
+
 /* What a forwarder's workers counted of a VIP, or of a backend. */
 static struct traffic read_one(const struct forwarder *f, bool backend, uint32_t id)
 {
@@ -85,6 +116,8 @@ static struct traffic read_one(const struct forwarder *f, bool backend, uint32_t
 		add_traffic(&sum, backend ? &worker.backend[id] : &worker.vip[id]);
 		if (backend && worker.handshakes)
 			add_handshakes(&sum, &worker.handshakes[id]);
+		if (!backend && worker.guard)
+			add_guard(&sum, &worker.guard[id]);
 	}
 	return sum;
 }
@@ -194,7 +227,7 @@ static bool is_counted(const struct totals *t, uint32_t id, bool is_vip)
 		const struct reading *r = &t->reading[kind];
 		const struct traffic *reading = is_vip ? &r->vip[id] : &r->backend[id];
 
-		if (reading->packets || reading->new_flows)
+		if (reading->packets || reading->new_flows || reading->refused || reading->limited)
 			return true;
 	}
 	return false;

@@ -327,6 +327,13 @@ tcp  192.0.2.80:443    web       0      0       0       0
 udp  [2001:db8::80]:53 dns6      0      0       0       0
 """
 
+VIPS_STATS = """\
+Prot Address:Port      Pool Active Packets Bytes NewFlows HalfOpen Untracked Elsewhere Refused Limited
+tcp  192.0.2.80:80     web      43   1.23M 98.8G     5000     250k     8.12M       640      17       3
+tcp  192.0.2.80:443    web       0       0     0        0        0         0         0       0       0
+udp  [2001:db8::80]:53 dns6      0       0     0        0        0         0         0       0       0
+"""
+
 STATUS = """\
 shuntd     0.1.0, up 3d 5h, pid 811
 path       dpdk, snapshot 42 (path is "dpdk")
@@ -371,7 +378,7 @@ why       A new flow: its hash chooses slot 4711 of the pool's 65537.
 
 def test_printing(daemon):
     for line, wanted in (("show", SHOW), ("show backends --stats", BACKENDS), ("show pools", POOLS),
-                         ("show vips --rate", VIPS), ("status", STATUS), ("counters", COUNTERS), ("flows", FLOWS),
+                         ("show vips --rate", VIPS), ("show vips --stats", VIPS_STATS), ("status", STATUS), ("counters", COUNTERS), ("flows", FLOWS),
                          ("explain 198.51.100.2:40000 192.0.2.80:80/tcp", EXPLAIN),
                          ("drain 10.0.0.11", "Done: in force with snapshot 43.\n"),
                          ("reload", "backend web 10.0.0.14 added\npool empty removed\n"

@@ -5,6 +5,7 @@
  */
 #include "counters.h"
 
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,9 +35,13 @@ static bool fake_worker(const struct forwarder *forwarder, uint32_t index, struc
 
 	if (index >= WORKERS)
 		return false;
-	*worker = (struct forwarder_worker){ .core = index, .received = &fake->workers[index].received,
-		.counter = fake->workers[index].counter, .vip = fake->workers[index].vip,
-		.backend = fake->workers[index].backend, .handshakes = fake->workers[index].handshakes,
+	*worker = (struct forwarder_worker){ .core = index,
+		.received = &fake->workers[index].received,
+		.counter = fake->workers[index].counter,
+		.vip = fake->workers[index].vip,
+		.backend = fake->workers[index].backend,
+		.handshakes = fake->workers[index].handshakes,
+		.guard = fake->workers[index].guard,
 		.n_ids = STATS_IDS };
 	return true;
 }
@@ -173,6 +178,7 @@ static void start_shuntd(uint64_t saved)
 		&(struct config_pool){ .name = "web", .check = { .given = true, .type = CHECK_NONE } }, &error);
 	model_backend_add(model, "web", unit_addr("10.0.0.11"), 100, NULL, &error);
 	model_backend_add(model, "web", unit_addr("10.0.0.12"), 100, NULL, &error);
+	model_vip_add(model, unit_addr("192.0.2.80"), IPPROTO_TCP, 80, "web", &error);
 	backend_traffic("10.0.0.11")->packets = saved;
 	counters = counters_open(base, model, NULL, directory);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(counters);
@@ -268,6 +274,38 @@ static void handshakes_are_totals(void)
 	CU_ASSERT(t->syns == 16 && t->handshakes == 14 && t->syn_repeats == 2);
 	t = backend_traffic("10.0.0.12");
 	CU_ASSERT(t->syns == 0 && t->handshakes == 0 && t->syn_repeats == 0);
+	end();
+}
+
+/* What VIPs' guards count likewise; what is half-open is of now, and by the bits of the id that a flow has. */
+static void guards_are_totals(void)
+{
+	const struct vip *vip;
+	struct stats_guard *guard;
+
+	begin();
+	connect_dataplane(100);
+	vip = model_vips(model);
+	guard = fakes[FORWARDER_DATAPLANE].workers[0].guard;
+	guard[vip->id] = (struct stats_guard){ 1000, 900, 50, 64, 5, 4, 3, 2 };
+	fakes[FORWARDER_DATAPLANE].workers[1].guard[vip->id].untracked = 10;
+	fakes[FORWARDER_DATAPLANE].stats->half_open[vip->id & FLOW_VIP_MASK] = 77;
+	counters_refresh(counters);
+	CU_ASSERT(vip->traffic.elsewhere == 64 && vip->traffic.untracked == 15 && vip->traffic.refused == 4 &&
+		vip->traffic.limited == 3 && vip->traffic.over_bound == 2 && vip->half_open == 77);
+	disconnect_dataplane();
+	connect_dataplane(200);
+	fakes[FORWARDER_DATAPLANE].workers[1].guard[vip->id].refused = 1;
+	counters_refresh(counters);
+	CU_ASSERT(vip->traffic.refused == 5 && vip->traffic.over_bound == 2 && vip->half_open == 0);
+	/* shuntd is killed, and its state file has lost them; the segment goes on. */
+	stop_shuntd();
+	start_shuntd(0);
+	come_up(FORWARDER_DATAPLANE);
+	counters_refresh(counters);
+	vip = model_vips(model);
+	CU_ASSERT(vip->traffic.elsewhere == 64 && vip->traffic.untracked == 15 && vip->traffic.refused == 5 &&
+		vip->traffic.limited == 3 && vip->traffic.over_bound == 2);
 	end();
 }
 
@@ -575,6 +613,7 @@ int main(void)
 	static const struct unit_test tests[] = {
 		{ "workers are added up", workers_are_added_up },
 		{ "handshakes are totals", handshakes_are_totals },
+		{ "guards are totals", guards_are_totals },
 		{ "totals outlive the dataplane", totals_outlive_the_dataplane },
 		{ "the same segment goes on", the_same_segment_goes_on },
 		{ "totals outlive shuntd", totals_outlive_shuntd },

@@ -15,6 +15,7 @@
 #define CLIENT 0xc6336402u /* 198.51.100.2 */
 
 static struct world world;
+static __u32 half_open[FLOW_VIP_MASK + 1];
 
 static uint64_t now_s(void)
 {
@@ -32,8 +33,11 @@ static void begin(const struct test_pool *pool)
 
 static struct explanation explain(uint16_t port, uint16_t vip_port)
 {
-	struct forwarder_flows flows = { .buckets = world.tables.buckets, .n_buckets = world.tables.n_buckets,
-		.elder_buckets = world.tables.elder_buckets, .n_elder_buckets = world.tables.n_elder_buckets };
+	struct forwarder_flows flows = { .half_open = half_open,
+		.buckets = world.tables.buckets,
+		.n_buckets = world.tables.n_buckets,
+		.elder_buckets = world.tables.elder_buckets,
+		.n_elder_buckets = world.tables.n_elder_buckets };
 
 	return explain_flow(world.snapshot, &flows, addr_from_ipv4(core_be32(CLIENT)), port, unit_addr("192.0.2.80"),
 		vip_port, IPPROTO_TCP, now_s());
@@ -174,6 +178,27 @@ static void in_the_elder_table(void)
 	world_close(&world);
 }
 
+/* At its VIP's bound a new flow goes by hash, whatever the scheduler; one that is there where it is. */
+static void at_the_bound(void)
+{
+	for (int s = 0; s < SCHEDULER_COUNT; s++) {
+		struct explanation e;
+		int backend;
+
+		begin(&(struct test_pool){ .scheduler = (enum scheduler)s, .n = 7, .bound = 1 });
+		CU_ASSERT_FALSE(explain(5000, 80).at_bound);
+		backend = test_send_tcp(&world, CLIENT, 5000, TCP_SYN);
+		half_open[0] = 1;
+		e = explain(5001, 80);
+		CU_ASSERT(e.at_bound && e.reason == EXPLAIN_HASH);
+		CU_ASSERT_EQUAL(e.backend, test_send_tcp(&world, CLIENT, 5001, TCP_SYN));
+		e = explain(5000, 80);
+		CU_ASSERT(!e.at_bound && e.reason == EXPLAIN_FLOW && e.backend == backend);
+		half_open[0] = 0;
+		world_close(&world);
+	}
+}
+
 static void without_a_flow_table(void)
 {
 	const struct forwarder_flows none = { .n_buckets = 0 };
@@ -203,6 +228,7 @@ int main(void)
 		{ "no backend", no_backend },
 		{ "an entry that does not hold", entry_that_does_not_hold },
 		{ "in the elder table", in_the_elder_table },
+		{ "at the bound of half-open flows", at_the_bound },
 		{ "without a flow table", without_a_flow_table },
 		{ "flow states have names", states_have_names },
 		{ NULL, NULL },

@@ -204,7 +204,9 @@ static void readers_do_not_change(void)
 
 static void show_is_as_agreed(void)
 {
-	json_t *result, *backend;
+	json_t *result, *backend, *vip;
+	const char *of_vip[] = { "half_open", "half_open_bound", "untracked", "over_bound", "elsewhere", "refused",
+		"limited" };
 	const char *keys[] = { "address", "weight", "state", "mac", "active_flows", "packets", "bytes",
 		"new_flows", "healthy", "closing_flows", "check_error", "since_s", "packets_per_second", "syns",
 		"handshakes", "syn_repeats", "suspect", "returning", "check_weight", "share", "drain" };
@@ -223,6 +225,9 @@ static void show_is_as_agreed(void)
 	json_decref(result);
 	result = expect_result(REQUEST("show", "{\"what\":\"vips\"}"));
 	CU_ASSERT_PTR_NULL(json_object_get(result, "pools"));
+	vip = json_array_get(json_object_get(result, "vips"), 0);
+	for (size_t i = 0; i < UNIT_COUNT(of_vip); i++)
+		CU_ASSERT(json_is_integer(json_object_get(vip, of_vip[i])));
 	json_decref(result);
 	leave();
 }
