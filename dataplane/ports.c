@@ -144,6 +144,19 @@ static void choose_offloads(const struct port *port, const struct rte_eth_dev_in
 	conf->txmode.offloads |= info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
 }
 
+/* What the device has, or what the configuration wants it to have. Returns 0 or -errno, logged if it is -EDOM. */
+static int choose_mtu(struct port *port, const struct rte_eth_dev_info *info, const struct settings *s)
+{
+	if (!s->mtu)
+		return rte_eth_dev_get_mtu(port->id, &port->mtu);
+	if (s->mtu < info->min_mtu || s->mtu > info->max_mtu) {
+		log_error("dpdk.mtu: %u: %s can have %u to %u", s->mtu, port->name, info->min_mtu, info->max_mtu);
+		return -EDOM;
+	}
+	port->mtu = (uint16_t)s->mtu;
+	return 0;
+}
+
 static int configure(struct port *port, const struct settings *s, unsigned int workers)
 {
 	uint16_t rx_descriptors = DESCRIPTORS, tx_descriptors = DESCRIPTORS;
@@ -158,7 +171,7 @@ static int configure(struct port *port, const struct settings *s, unsigned int w
 	snprintf(port->driver, sizeof(port->driver), "%s", info.driver_name);
 	port->virtual = !eal_port_is_pci(s->port);
 	choose_queues(port, &info, workers);
-	error = rte_eth_dev_get_mtu(port->id, &port->mtu);
+	error = choose_mtu(port, &info, s);
 	if (error)
 		return error;
 	error = rte_eth_macaddr_get(port->id, &mac);
@@ -167,7 +180,10 @@ static int configure(struct port *port, const struct settings *s, unsigned int w
 	memcpy(port->mac.byte, mac.addr_bytes, sizeof(port->mac.byte));
 	choose_offloads(port, &info, &conf, s);
 	error = rte_eth_dev_configure(port->id, port->queues, port->queues, &conf);
-	if (error)
+	/* Some drivers take the MTU from what they are configured with, some only when they are told to. */
+	if (!error && s->mtu)
+		error = rte_eth_dev_set_mtu(port->id, port->mtu);
+	if (error && error != -ENOTSUP)
 		return error;
 	error = rte_eth_dev_adjust_nb_rx_tx_desc(port->id, &rx_descriptors, &tx_descriptors);
 	if (error)
@@ -216,7 +232,7 @@ int port_open(struct port *port, const struct settings *s, unsigned int workers)
 	eal_hush_end();
 	if (!error)
 		return 0;
-	if (port->pool || error != -ENOMEM)
+	if (error != -EDOM && (port->pool || error != -ENOMEM))
 		log_error("%s: cannot be configured%s", port->name, because(error));
 	port_close(port);
 	return -1;

@@ -19,6 +19,8 @@
 #define MBUF_SIZE_MIN 256 /* headroom of 128, and an untagged header up to TCP's */
 #define MBUF_SIZE_MAX 16384
 #define MBUF_SIZE_DEFAULT (2048 + 128)
+#define MTU_MIN 1280 /* RFC 8200, section 5 */
+#define MTU_MAX UINT16_MAX
 #define AFXDP_PREFIX "af_xdp:"
 
 /* What refused a value has to say. */
@@ -207,6 +209,11 @@ static int take_mbuf_size(struct settings *s, const config_setting_t *c, struct 
 	return take_number(&s->mbuf_size, c, MBUF_SIZE_MIN, MBUF_SIZE_MAX, why);
 }
 
+static int take_mtu(struct settings *s, const config_setting_t *c, struct why *why)
+{
+	return take_number(&s->mtu, c, MTU_MIN, MTU_MAX, why);
+}
+
 enum kind { TEXT, NUMBER, TEXTS };
 
 static const char *const kind_name[] = { "a string", "a whole number", "a list of strings, in [ ]" };
@@ -226,6 +233,7 @@ static const struct rule {
 	{ "idle", TEXT, false, take_idle },
 	{ "mbufs", NUMBER, false, take_mbufs },
 	{ "mbuf_size", NUMBER, false, take_mbuf_size },
+	{ "mtu", NUMBER, false, take_mtu },
 };
 
 #define N_RULES (sizeof(rules) / sizeof(rules[0]))

@@ -29,6 +29,7 @@ struct settings {
 	bool idle_sleep;	/* workers nap when there is nothing to do */
 	unsigned int mbufs;	/* packet buffers for receiving */
 	unsigned int mbuf_size; /* bytes of each, headroom included */
+	unsigned int mtu;	/* of the port; 0: what it has */
 };
 
 /*

@@ -82,6 +82,8 @@ struct config {
 	bool dpdk_mbufs_given;
 	uint32_t dpdk_mbufs;
 	uint32_t dpdk_mbuf_size;
+	bool dpdk_mtu_given;
+	uint32_t dpdk_mtu;
 	struct strings eal_args;
 	char *kernel_interface; /* dpdk.kernel_interface */
 	enum xdp_mode xdp_mode;

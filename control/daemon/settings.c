@@ -62,6 +62,10 @@ const struct setting settings[] = {
 		GIVEN(config, dpdk_mbufs_given) },
 	{ "dpdk.mbuf_size", SETTING_NUMBER, "2176", "bytes of each, 128 of headroom included", .min = 256,
 		.max = 16384, .applies = APPLIES_AT_DATAPLANE_RESTART, IN(config, dpdk_mbuf_size) },
+	{ "dpdk.mtu", SETTING_NUMBER, NULL,
+		"MTU of the port and of dpdk.kernel_interface; not given: what the port has. Above XDP it is the interface's",
+		.min = 1280, .max = 65535, .applies = APPLIES_AT_DATAPLANE_RESTART, IN(config, dpdk_mtu),
+		GIVEN(config, dpdk_mtu_given) },
 
 	{ "xdp", SETTING_GROUP, NULL, "the XDP path" },
 	{ "xdp.mode", SETTING_CHOICE, "auto",

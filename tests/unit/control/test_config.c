@@ -376,7 +376,8 @@ static void everything_given(void)
 	struct config *c = parse(
 		"path = \"dpdk\"; interface = \"eth0\";\n"
 		"dpdk = { port = \"0000:65:00.0\"; cores = \"2-3,8\"; kernel_interface = \"k0\"; eal_args = [ \"-a\", \"b\" ];\n"
-		"  socket = \"/s\"; run_dir = \"/r\"; idle = \"sleep\"; mbufs = 4096; mbuf_size = 512; };\n"
+		"  socket = \"/s\"; run_dir = \"/r\"; idle = \"sleep\"; mbufs = 4096; mbuf_size = 512;\n"
+		"  mtu = 9000; };\n"
 		"xdp: { mode = \"native\"; pin = \"/p\"; };\n"
 		"flow_table: { capacity = 1024; hash_key = \"000102030405060708090a0b0c0d0e0F\";\n"
 		"  timeouts: { syn = \"4s\"; established = \"4h\"; fin = \"2m\"; reset = \"8s\"; udp = \"1m\"; }; };\n"
@@ -395,6 +396,7 @@ static void everything_given(void)
 	CU_ASSERT_EQUAL(c->eal_args.n, 2);
 	CU_ASSERT_EQUAL(c->dpdk_idle, IDLE_SLEEP);
 	CU_ASSERT_EQUAL(c->dpdk_mbufs, 4096);
+	CU_ASSERT_EQUAL(c->dpdk_mtu, 9000);
 	CU_ASSERT_EQUAL(c->xdp_mode, XDP_MODE_NATIVE);
 	CU_ASSERT_STRING_EQUAL(c->xdp_pin, "/p");
 	CU_ASSERT_TRUE(c->hash_key_given);
