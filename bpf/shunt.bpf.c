@@ -17,7 +17,7 @@
  */
 #include "xdp_tables.h"
 
-#include "forward.h"
+#include "forward_other.h"
 #include "usual.h"
 #include "work.h"
 
@@ -178,7 +178,7 @@ __attribute__((noinline)) int flow(struct xdp_md *ctx)
 	return XDP_DROP;
 }
 
-/* The verdict on what is no flow's packet. */
+/* What is no flow's packet. Returns enum step. */
 __attribute__((noinline)) int other(struct xdp_md *ctx)
 {
 	struct frame f = frame_of(ctx);
@@ -186,7 +186,32 @@ __attribute__((noinline)) int other(struct xdp_md *ctx)
 	struct tables t;
 	struct work *w = work_open(&t);
 
-	forward_other(&t, &f, &w->packet, &v);
+	if (forward_other(&t, &f, &w->packet, &v) == MATCH_ERROR)
+		return STEP_ERROR;
+	w->verdict = v;
+	return STEP_VERDICT;
+}
+
+/* What packet an ICMP error is about. */
+__attribute__((noinline)) int quote(struct xdp_md *ctx)
+{
+	struct frame f = frame_of(ctx);
+	struct tables t;
+	struct work *w = work_open(&t);
+
+	packet_parse_quote(&f, &w->packet);
+	return 0;
+}
+
+/* The verdict on the error. */
+__attribute__((noinline)) int error(struct xdp_md *ctx)
+{
+	struct frame f = frame_of(ctx);
+	struct verdict v = { 0 };
+	struct tables t;
+	struct work *w = work_open(&t);
+
+	forward_error(&t, &f, &w->packet, &v);
 	w->verdict = v;
 	return STEP_VERDICT;
 }
@@ -296,7 +321,11 @@ int shunt_xdp(struct xdp_md *ctx)
 		return flow(ctx);
 	}
 	if (step == STEP_OTHER)
-		other(ctx);
+		step = other(ctx);
+	if (step == STEP_ERROR) {
+		quote(ctx);
+		error(ctx);
+	}
 	return carry_out(ctx);
 }
 

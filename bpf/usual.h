@@ -36,6 +36,9 @@ core_inline int usual_parse(const struct frame *f, struct packet *p)
 	total_len = core_be16(ip->total_len);
 	if (total_len < least || total_len > f->len - ETH_LEN)
 		return -1;
+	if (!parse_ipv4_is_sound(f, ETH_LEN, sizeof(*ip)) || ip->src == ip->dst || parse_source_ipv4(ip->src) ||
+		!ports->sport || !ports->dport)
+		return -1;
 	*p = (struct packet){ .src = addr_from_ipv4(ip->src),
 		.dst = addr_from_ipv4(ip->dst),
 		.sport = ports->sport,

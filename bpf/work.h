@@ -23,6 +23,7 @@ enum step {
 	STEP_VERDICT, /* what work.verdict says */
 	STEP_FLOW,    /* it is a flow's of a VIP: flow() */
 	STEP_OTHER,   /* it is none: other() */
+	STEP_ERROR,   /* it is an ICMP error for a VIP: quote(), error() */
 };
 
 core_inline struct work *work_of(const struct tables *t)

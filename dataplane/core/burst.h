@@ -12,7 +12,7 @@
 #ifndef SHUNT_BURST_H
 #define SHUNT_BURST_H
 
-#include "forward.h"
+#include "forward_other.h"
 #include "plain.h"
 #include "tables.h"
 
@@ -197,18 +197,27 @@ core_inline void burst_begin(const struct tables *t, const struct frame *frames,
 			__builtin_prefetch(tables_bucket(t, b->bucket[i]), 0, 2);
 }
 
+/* A flow's packet's source. */
+core_inline struct addr burst_source(const struct frame *f)
+{
+	const struct plain_packet *plain = (const struct plain_packet *)f->data;
+	struct packet p;
+
+	/* More than an Ethernet header and an IP one it has for sure. */
+	if (core_likely((plain->type_version_ihl & 0xffff) == core_be16(ETHERTYPE_IPV4)))
+		return addr_from_ipv4((__be32)plain->addresses);
+	packet_parse(f, &p);
+	return p.src;
+}
+
 /* A flow's packet that may change the flow's word, or doesn't find it in the first bucket. */
 core_cold void burst_finish_other(
 	const struct tables *t, const struct frame *f, const struct burst_flows *b, __u32 i, struct verdict *v)
 {
-	struct lookup l = { .vip = b->vip[i], .hash = b->hash[i], .signal = b->signal[i] };
+	struct lookup l = {
+		.vip = b->vip[i], .hash = b->hash[i], .signal = b->signal[i], .src = burst_source(f)
+	};
 
-	if (vip_scheduler(l.vip) == SCHEDULER_SOURCE_HASH) {
-		struct packet p;
-
-		packet_parse(f, &p);
-		l.src = p.src;
-	}
 	forward_place(t, &l);
 	forward_probe(t, &l);
 	forward_finish(t, f, &l, v);

@@ -13,6 +13,17 @@
  *                     the frame's MAC addresses
  *   forward_sample()  if forward_is_sampled(): whether that is the backend that hashing would give
  *
+ * and for the rest
+ *
+ *   forward_other()   what is no flow's packet
+ *   forward_error()   an ICMP error, once packet_parse_quote() has said what it is about
+ *
+ * What is wrong with a packet is judged in this order: its IP header is none; it is not for a VIP's address, and so
+ * the kernel's, as it is; the VIP is not active here; the frame is another host's; then its fault (parse.h): length,
+ * checksum, source, extension headers, fragments, transport header, ICMP, port 0; then, that no VIP has its port.
+ * All of that holds for every packet, one of an established flow too. Only that its source is another VIP is looked
+ * for where there is no flow yet.
+ *
  * burst.h drives them for memory bodies. Counts what happened on the way (EVENT counters, new flows);
  * the VERDICT counter is the body's to count once it has done what the verdict says, together with
  * forward_account().
@@ -25,9 +36,7 @@
 #include "flow_search.h"
 #include "flow_table.h"
 #include "hash.h"
-#include "neighbour.h"
 #include "parse.h"
-#include "rate.h"
 #include "snapshot.h"
 #include "tables.h"
 #include "types.h"
@@ -88,72 +97,20 @@ core_inline int forward_is_ours(const struct tables *t, const struct frame *f)
 	return eth && port && mac_equal(&eth->dst, &port->mac);
 }
 
-/* Whether one more ping is answered now. */
-core_inline int forward_echoes(const struct tables *t)
-{
-	const struct snapshot_header *h = tables_header(t);
-	__u32 *due = tables_echo_due(t);
-
-	return !h->echo_interval || !due || rate_allows(due, tables_now(t), h->echo_interval, h->echo_tolerance);
-}
-
-/* What isn't a flow's packet: answered or dropped if for a VIP's address, else the kernel's. */
-core_cold void forward_other(const struct tables *t, const struct frame *f, const struct packet *p,
-	struct verdict *v)
-{
-	const struct snapshot_vip *address;
-
-	verdict_set(v, ACTION_TO_KERNEL, COUNTER_TO_KERNEL);
-	if (p->kind == PACKET_NOT_IP)
-		return;
-	if (p->kind == PACKET_MALFORMED) {
-		verdict_set(v, ACTION_DROP, COUNTER_DROP_MALFORMED);
-		return;
-	}
-	if (p->kind == PACKET_ARP || p->kind == PACKET_ND || p->kind == PACKET_NA) {
-		__u32 action = neighbour_action(t, f, p);
-
-		if (action == ACTION_ANSWER_ARP)
-			verdict_set(v, ACTION_ANSWER_ARP, COUNTER_ANSWERED_ARP);
-		else if (action == ACTION_ANSWER_ND)
-			verdict_set(v, ACTION_ANSWER_ND, COUNTER_ANSWERED_ND);
-		return;
-	}
-	address = vip_find_address(t, p->dst);
-	if (!address)
-		return;
-	if (!(address->flags & VIP_ACTIVE))
-		verdict_set(v, ACTION_DROP, COUNTER_DROP_INACTIVE);
-	else if (!forward_is_ours(t, f))
-		verdict_set(v, ACTION_DROP, COUNTER_DROP_OTHER_MAC);
-	else if (p->kind == PACKET_ECHO && forward_echoes(t))
-		verdict_set(v, ACTION_ANSWER_ECHO, COUNTER_ANSWERED_ECHO);
-	else if (p->kind == PACKET_ECHO)
-		verdict_set(v, ACTION_DROP, COUNTER_DROP_ECHO_RATE);
-	else if (p->kind == PACKET_ICMP)
-		verdict_set(v, ACTION_DROP, COUNTER_DROP_ICMP);
-	else if (p->kind == PACKET_SHORT)
-		verdict_set(v, ACTION_DROP, COUNTER_DROP_TRUNCATED);
-	else if (p->kind == PACKET_FRAGMENT)
-		verdict_set(v, ACTION_DROP, COUNTER_DROP_FRAGMENT);
-	else if (p->kind == PACKET_EXT)
-		verdict_set(v, ACTION_DROP, COUNTER_DROP_EXT_HEADERS);
-	else
-		verdict_set(v, ACTION_DROP, COUNTER_DROP_NO_SERVICE);
-}
-
 /* What a flow's packet says of the flow's state. */
 core_inline __u8 packet_signal(const struct packet *p)
 {
 	return p->proto == PROTO_TCP ? p->tcp_flags & SIGNAL_TCP : SIGNAL_UDP;
 }
 
-enum match { MATCH_VERDICT, MATCH_FLOW, MATCH_OTHER };
+enum match {
+	MATCH_VERDICT, /* *v says it all */
+	MATCH_FLOW,    /* a packet of a VIP's flow */
+	MATCH_OTHER,   /* none: forward_other() goes on with it */
+	MATCH_ERROR,   /* an ICMP error for a VIP: packet_parse_quote(), forward_error() */
+};
 
-/*
- * p: the frame, parsed. MATCH_FLOW: it is a VIP's flow's, *l is begun. MATCH_VERDICT: *v is its verdict.
- * MATCH_OTHER: forward_other() has to give it.
- */
+/* p: the frame, parsed. MATCH_FLOW: *l is begun. MATCH_VERDICT, or MATCH_OTHER: forward_other() says more. */
 core_inline enum match forward_match(
 	const struct tables *t, const struct frame *f, const struct packet *p, struct lookup *l, struct verdict *v)
 {
@@ -161,7 +118,7 @@ core_inline enum match forward_match(
 		verdict_set(v, ACTION_TO_KERNEL, COUNTER_TO_KERNEL);
 		return MATCH_VERDICT;
 	}
-	if (core_unlikely(p->kind != PACKET_FLOW))
+	if (core_unlikely(p->kind != PACKET_FLOW || p->fragment))
 		return MATCH_OTHER;
 	l->vip = vip_lookup_at(t, p->dst, p->dport, p->proto, &l->vip_index);
 	if (core_unlikely(!l->vip))
@@ -177,17 +134,6 @@ core_inline enum match forward_match(
 	l->src = p->src;
 	l->signal = packet_signal(p);
 	return MATCH_FLOW;
-}
-
-/* The same for a body that handles one packet at a time. Returns 1 for a flow's packet, 0 with the verdict. */
-core_inline int forward_begin(const struct tables *t, const struct frame *f, const struct packet *p,
-	struct lookup *l, struct verdict *v)
-{
-	enum match match = forward_match(t, f, p, l, v);
-
-	if (match == MATCH_OTHER)
-		forward_other(t, f, p, v);
-	return match == MATCH_FLOW;
 }
 
 /*
@@ -613,7 +559,10 @@ core_inline struct flow_entry flow_inherit(const struct tables *t, const struct 
 	return e;
 }
 
-/* A packet of a flow that the table has no alive word of: place and word of a dead one, or NULL and 0. */
+/*
+ * A packet of a flow that the table has no alive word of: place and word of a dead one, or NULL and 0. Whether its
+ * source is another VIP, which sends nothing here, is asked only now: flows of such never come to be.
+ */
 core_cold void forward_miss(const struct tables *t, const struct frame *f, const struct lookup *l, __u64 *place,
 	__u64 word, struct verdict *v)
 {
@@ -626,6 +575,10 @@ core_cold void forward_miss(const struct tables *t, const struct frame *f, const
 			forward_known(t, f, l, e.place, e.word, v);
 			return;
 		}
+	}
+	if (core_unlikely(vip_find_address(t, l->src) != 0)) {
+		verdict_set(v, ACTION_DROP, COUNTER_DROP_LAND);
+		return;
 	}
 	if (l->signal != SIGNAL_UDP && !lookup_is_syn(l))
 		tables_count(t, COUNTER_FLOW_STRAY);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The shape of nearly all packets of a VIP: untagged, IPv4 without options, no fragment, TCP or UDP. What
+ * The shape of nearly all packets of a VIP: untagged, IPv4 without options, no fragment, TCP or UDP, no fault. What
  * packet_parse(), vip_entry_matches() and forward_is_ours() say of such a one, in a few comparisons without a
  * branch between them. For bodies whose tables are ordinary memory.
  */
@@ -36,6 +36,17 @@ _Static_assert(sizeof(struct plain_packet) == 54, "plain packet");
 
 #define PLAIN_TYPE_VERSION_IHL 0x450008u
 
+/* No fault: what parse_ipv4() asks of checksum, source and ports. */
+core_inline int plain_is_honest(const struct plain_packet *p)
+{
+	const struct parse_words *w = (const struct parse_words *)((const __u8 *)p + ETH_LEN);
+	__u64 sum = (__u64)w->word[0] + w->word[1] + w->word[2] + w->word[3] + w->word[4];
+	__u32 first = p->addresses & 0xff;
+
+	return parse_sum_is_sound(sum) & (first - 1 < 223) & (first != 127) &
+		((__u32)p->addresses != (__u32)(p->addresses >> 32)) & (p->sport != 0) & (p->dport != 0);
+}
+
 /*
  * Whether the frame is such a packet, whole, for this VIP, which is active, and addressed to its port's MAC. If
  * not it may be anything. A UDP packet is seen here only in a frame that a TCP one would fit in, as all frames of
@@ -49,7 +60,7 @@ core_inline int plain_is_for(const struct tables *t, const struct frame *f, cons
 	if (core_unlikely(f->data + sizeof(*p) > f->end))
 		return 0;
 	least = sizeof(struct ipv4_header) + (p->proto == PROTO_TCP ? 20 : 8);
-	return ((p->type_version_ihl & 0xffffff) == PLAIN_TYPE_VERSION_IHL) &
+	return plain_is_honest(p) & ((p->type_version_ihl & 0xffffff) == PLAIN_TYPE_VERSION_IHL) &
 		((p->frag & core_be16(0x3fff)) == 0) &
 		(core_be16(p->total_len) - least <= f->len - ETH_LEN - least) &
 		addr_equal(addr_from_ipv4((__be32)(p->addresses >> 32)), vip->addr) & (p->dport == vip->port) &

@@ -87,6 +87,19 @@ void *bench_snapshot(__u64 capacity, size_t *size)
 	return NULL;
 }
 
+/* The header checksum of 20 bytes of IPv4. */
+static void seal(__u8 *ip)
+{
+	__u32 sum = 0;
+
+	for (int i = 0; i < 20; i += 2)
+		sum += (__u32)ip[i] << 8 | ip[i + 1];
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (__u16)~((sum & 0xffff) + (sum >> 16));
+	ip[10] = (__u8)(sum >> 8);
+	ip[11] = (__u8)sum;
+}
+
 void bench_frame(__u8 *frame, __u32 flow, __u8 tcp_flags)
 {
 	static const __u8 head[] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 9, 9, 8, 0, 0x45, 0, 0, 46, 0, 0, 0, 0, 64, 6,
@@ -97,6 +110,7 @@ void bench_frame(__u8 *frame, __u32 flow, __u8 tcp_flags)
 	memcpy(frame, head, sizeof(head));
 	memcpy(frame + 26, &src, 4);
 	memcpy(frame + 30, &dst, 4);
+	seal(frame + ETH_LEN);
 	memcpy(frame + 34, &sport, 2);
 	memcpy(frame + 36, &dport, 2);
 	frame[46] = 0x50;

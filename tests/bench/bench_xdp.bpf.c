@@ -52,6 +52,8 @@ core_inline void set_flow(struct flow_packet *p)
 	p->eth.dst = choice.mac;
 	/* As good as bench_frame()'s addresses, without a division. */
 	p->ip.src = core_be32(0x0a000000 + (flow >> 15));
+	/* But for this address's lower half, of a flow below 2^31, the sum is always the same. */
+	p->ip.check = core_be16(0xffff - (0x4500 + 46 + 0x4006 + 0x0a00 + 0xc000 + 0x0250 - 0xffff) - (flow >> 15));
 	p->sport = core_be16((__u16)(10000 + (flow & 0x7fff)));
 }
 

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "frame_text.h"
 #include "fuzz.h"
 #include "setup.h"
 #include "snapshot_check.h"
@@ -52,16 +53,20 @@ static void send_to(const struct snapshot_vip *vip)
 	if (v4) {
 		frame[17] = 60;
 		frame[23] = vip->proto ? vip->proto : PROTO_ICMP;
+		frame[26] = 198;
 		memcpy(frame + 30, (const char *)&vip->addr + 12, 4);
 	} else {
 		frame[19] = 20;
 		frame[20] = vip->proto ? vip->proto : PROTO_ICMPV6;
+		frame[22] = 0x20;
 		memcpy(frame + 38, &vip->addr, 16);
 	}
 	memcpy(frame + l4 + 2, &vip->port, 2);
-	frame[l4] = vip->proto ? 0 : v4 ? ICMP_ECHO_REQUEST : ICMPV6_ECHO_REQUEST;
+	frame[l4] = vip->proto ? 1 : v4 ? ICMP_ECHO_REQUEST : ICMPV6_ECHO_REQUEST;
 	for (uint8_t client = 1; client < 6; client++) {
 		frame[v4 ? 29 : 37] = client;
+		if (v4)
+			frame_ipv4_seal(frame + ETH_LEN);
 		frame[l4 + 13] = client & 1 ? TCP_SYN : TCP_ACK;
 		world_one(&w, frame, sizeof(frame), &p);
 		FUZZ_CHECK(p.verdict.action != ACTION_TO_BACKEND || p.verdict.port < w.tables.header->n_ports);

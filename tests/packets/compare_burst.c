@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "forward.h"
+#include "forward_other.h"
 #include "random_world.h"
 #include "setup.h"
 #include "world.h"

@@ -46,6 +46,14 @@ static uint32_t sum_pseudo(const struct frame_text *t, const struct frame_layer 
 	return sum;
 }
 
+void frame_ipv4_seal(uint8_t *header)
+{
+	size_t size = (header[0] & 15u) * 4;
+
+	put16(header + 10, 0);
+	put16(header + 10, ~sum_bytes(0, header, size) & 0xffff);
+}
+
 /* Put the checksum of [l->start, end), on top of sum, at offset. */
 static void put_checksum(
 	struct frame_text *t, const struct frame_layer *l, size_t offset, uint32_t sum, size_t end)

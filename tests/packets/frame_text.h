@@ -63,4 +63,7 @@ int frame_text_finish(struct frame_text *t);
 /* A frame's first bytes to standard output, in hexadecimal, one line. */
 void frame_text_print(const char *title, const uint8_t *bytes, size_t len);
 
+/* Give an IPv4 header, as long as it says, the checksum that it should have. */
+void frame_ipv4_seal(uint8_t *header);
+
 #endif

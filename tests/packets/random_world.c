@@ -103,6 +103,7 @@ static size_t from_flow(struct random *r, const struct mac *own, uint8_t *frame)
 		l3[15] = (uint8_t)client;
 		memcpy(l3 + 16, "\xc0\0\x02", 3);
 		l3[19] = vip;
+		frame_ipv4_seal(l3);
 	} else {
 		memcpy(frame + 12, "\x86\xdd", 2);
 		memset(l3, 0, 40);

@@ -133,7 +133,10 @@ void parcel_free(struct parcel *p)
 	p->out = NULL;
 }
 
-/* Where the flow of a frame, which stays as it is, has its entry. Returns 0, or -1 if it isn't a VIP's flow's. */
+/*
+ * Where the flow of a frame, or that which it is an error about, has its entry. The frame stays as it is. Returns 0,
+ * or -1 if it isn't a VIP's flow's.
+ */
 static int place_of(const struct world *w, const uint8_t *frame, size_t len, struct lookup *l)
 {
 	struct frame f = { .data = (__u8 *)frame, .end = (__u8 *)frame + len, .len = (__u32)len };
@@ -141,7 +144,11 @@ static int place_of(const struct world *w, const uint8_t *frame, size_t len, str
 	struct packet p;
 
 	packet_parse(&f, &p);
-	if (!w->tables.n_buckets || !forward_begin(&w->tables, &f, &p, l, &v))
+	if (p.kind == PACKET_ERROR)
+		packet_parse_quote(&f, &p);
+	if (p.kind == PACKET_ERROR)
+		p.kind = PACKET_FLOW;
+	if (!w->tables.n_buckets || forward_match(&w->tables, &f, &p, l, &v) != MATCH_FLOW)
 		return -1;
 	forward_hash(&w->tables, &p, l);
 	forward_place(&w->tables, l);

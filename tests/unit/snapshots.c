@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frame_text.h"
 #include "maglev.h"
 #include "snapshot_check.h"
 #include "unit.h"
@@ -162,6 +163,7 @@ static void put_ipv4(uint8_t *frame, uint32_t client, uint8_t proto)
 	memset(frame, 0, TEST_FRAME);
 	memcpy(frame, &eth, sizeof(eth));
 	memcpy(frame + ETH_LEN, &ip, sizeof(ip));
+	frame_ipv4_seal(frame + ETH_LEN);
 }
 
 static void put16(uint8_t *at, uint16_t value)

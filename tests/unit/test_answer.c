@@ -223,6 +223,7 @@ static void advertisement_checksums(void)
 		struct frame f;
 		struct packet p;
 
+		asker.hi &= ~1ull; /* no multicast address: nobody asks from one */
 		if (i % 100 == 0)
 			asker = (struct addr){ 0, 0 };
 		f = frame_of(frame, solicitation(frame, asker, target));
@@ -289,16 +290,16 @@ static void no_room(void)
 /* Actions that are no answers write none. */
 static void not_an_answer(void)
 {
-	uint8_t frame[V4 + 8], before[V4 + 8];
+	uint8_t frame[128], before[V4 + 8];
 	struct frame f = frame_of(frame, ping4(frame, 7, NULL, 0));
 	struct packet p;
 
 	packet_parse(&f, &p);
-	memcpy(before, frame, sizeof(frame));
+	memcpy(before, frame, sizeof(before));
 	CU_ASSERT_EQUAL(answer_write(ACTION_TO_BACKEND, &f, &p, own), -1);
 	CU_ASSERT_EQUAL(answer_write(ACTION_TO_KERNEL, &f, &p, own), -1);
 	CU_ASSERT_EQUAL(answer_write(ACTION_DROP, &f, &p, own), -1);
-	CU_ASSERT_EQUAL(memcmp(before, frame, sizeof(frame)), 0);
+	CU_ASSERT_EQUAL(memcmp(before, frame, sizeof(before)), 0);
 }
 
 int main(void)

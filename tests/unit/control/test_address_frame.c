@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "forward.h"
+#include "neighbour.h"
 #include "unit.h"
 
 static const struct mac own = { { 0x02, 0, 0, 0, 0, 0xaa } };
