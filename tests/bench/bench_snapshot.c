@@ -10,6 +10,7 @@
 #include "snapshot_check.h"
 
 #define INDEX_SIZE 16
+#define N_VIPS 2
 
 static const struct mac own = { { 2, 0, 0, 0, 0, 1 } };
 
@@ -27,13 +28,15 @@ static struct snapshot_header header(__u64 capacity)
 		.n_pools = 1,
 		.n_backends = BENCH_BACKENDS,
 		.n_slots = MAGLEV_SLOTS,
+		.n_policies = N_VIPS,
 		.ports_off = sizeof(h) };
 
 	h.vips_off = h.ports_off + 64;
 	h.pools_off = h.vips_off + INDEX_SIZE * sizeof(struct snapshot_vip);
 	h.backends_off = h.pools_off + 64;
 	h.slots_off = (h.backends_off + BENCH_BACKENDS * sizeof(struct snapshot_backend) + 63) & ~63ULL;
-	h.size = (h.slots_off + MAGLEV_SLOTS * sizeof(__u16) + 63) & ~63ULL;
+	h.policies_off = (h.slots_off + MAGLEV_SLOTS * sizeof(__u16) + 63) & ~63ULL;
+	h.size = h.policies_off + 64;
 	return h;
 }
 
@@ -49,14 +52,23 @@ static void put_vips(struct snapshot_vip *index)
 	};
 
 	vip_index_insert(index, INDEX_SIZE, &vip);
+	vip.port = core_be16(BENCH_OTHER_PORT);
+	vip.vip = 1;
+	vip_index_insert(index, INDEX_SIZE, &vip);
 	vip_index_insert(index, INDEX_SIZE, &address);
 }
 
 void *bench_snapshot(__u64 capacity, size_t *size)
 {
+	return bench_snapshot_of(capacity, ~0u, 0, BENCH_BACKENDS, size);
+}
+
+void *bench_snapshot_of(__u64 capacity, __u32 bound, __u32 first, __u32 n, size_t *size)
+{
 	static struct maglev_scratch scratch;
 	struct maglev_member members[BENCH_BACKENDS];
 	struct snapshot_header head = header(capacity), *h = aligned_alloc(64, head.size);
+	struct snapshot_policy *policies;
 	struct snapshot_backend *backends;
 	struct snapshot_fault fault;
 
@@ -78,7 +90,10 @@ void *bench_snapshot(__u64 capacity, size_t *size)
 		maglev_member_init(&members[i], h->hash_key, addr_from_ipv4(core_be32(0x0a000001 + i)), (__u16)i,
 			100, MAGLEV_SLOTS);
 	}
-	maglev_build((__u16 *)((char *)h + h->slots_off), MAGLEV_SLOTS, members, BENCH_BACKENDS, &scratch);
+	maglev_build((__u16 *)((char *)h + h->slots_off), MAGLEV_SLOTS, members + first, n, &scratch);
+	policies = (struct snapshot_policy *)((char *)h + h->policies_off);
+	for (int i = 0; i < N_VIPS; i++)
+		policies[i].half_open = bound;
 	h->checksum = snapshot_checksum(h, h->size);
 	if (!snapshot_check(h, h->size, &fault))
 		return h;
