@@ -152,6 +152,24 @@ __attribute__((noinline)) int match(struct xdp_md *ctx)
 	}
 }
 
+/* Whether a packet of a VIP that limits its sources begins a flow that its source may not begin now. */
+__attribute__((noinline)) int limited(void)
+{
+	struct verdict v = { 0 };
+	struct lookup l = { 0 };
+	struct tables t;
+	const struct work *w = work_open(&t);
+
+	l.vip = tables_vip(&t, w->vip);
+	l.src = w->packet.src;
+	l.signal = packet_signal(&w->packet);
+	if (!l.vip || !forward_is_limited(&l))
+		return 0;
+	forward_hash(&t, &w->packet, &l);
+	forward_place(&t, &l);
+	return forward_is_over_rate(&t, &l, &v);
+}
+
 /* A packet of a VIP's flow, to the backend it goes to. Returns the XDP action. */
 __attribute__((noinline)) int flow(struct xdp_md *ctx)
 {
@@ -168,7 +186,7 @@ __attribute__((noinline)) int flow(struct xdp_md *ctx)
 		forward_hash(&t, &w->packet, &l);
 		forward_place(&t, &l);
 		l.index = -1;
-		forward_finish(&t, &f, &l, &v);
+		forward_settle(&t, &f, &l, &v);
 		if (forward_is_sampled(&t))
 			forward_sample(&t, &l, &v);
 	}
@@ -318,6 +336,10 @@ int shunt_xdp(struct xdp_md *ctx)
 		vip = tables_vip(&t, w->vip);
 		if (!admitted && vip && !admits(&t, vip, w->packet.src))
 			return XDP_DROP;
+		if (vip && vip->flags & VIP_RATE && limited()) {
+			count_verdict(&t, COUNTER_DROP_SOURCE_RATE);
+			return XDP_DROP;
+		}
 		return flow(ctx);
 	}
 	if (step == STEP_OTHER)

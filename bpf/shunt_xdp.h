@@ -27,6 +27,7 @@
  *	               xdp_held; shuntd keeps them and sends them on
  *	out            DEVMAP, max_entries = 2 * SNAPSHOT_MAX_PORTS: the interfaces that backends are behind, at
  *	               half.out_first + the snapshot's port index. Port 0, where frames come in, is not looked up.
+ *	sources        struct source_bucket, max_entries SOURCE_BUCKETS: the table of sources.h; the program's own
  *	xsks           XSKMAP by receive queue: AF_XDP sockets that get flows' packets while they live
  *	owners         struct xdp_owner by receive queue: whether who receives from that socket lives
  *
@@ -43,6 +44,7 @@
 #include "flow_table.h"
 #include "fragment_table.h"
 #include "snapshot.h"
+#include "source_table.h"
 #include "stats.h"
 #include "types.h"
 

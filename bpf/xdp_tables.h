@@ -32,6 +32,14 @@ SHARED_ARRAY(rules, __u64);
 SHARED_ARRAY(active, __u32);
 SHARED_ARRAY(fragments, struct fragment_bucket);
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, SOURCE_BUCKETS);
+	__type(key, __u32);
+	__type(value, struct source_bucket);
+} sources SEC(".maps");
+
 struct xdp_control control SEC(".data.control") = { .in_force = XDP_NO_SNAPSHOT };
 struct xdp_cpu cpus[XDP_MAX_CPUS];
 
@@ -128,6 +136,12 @@ core_inline __u32 tables_now(const struct tables *t)
 {
 	(void)t;
 	return (__u32)(bpf_ktime_get_ns() >> GUARD_TIME_SHIFT);
+}
+
+core_inline struct source_bucket *tables_sources(const struct tables *t, __u32 index)
+{
+	(void)t;
+	return bpf_map_lookup_elem(&sources, &index);
 }
 
 core_inline __u32 *tables_echo_due(const struct tables *t)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -41,6 +42,12 @@ int adopt_init(struct adopt *a, const struct settings *s, struct worker_shared *
 		log_error("no memory");
 		return -1;
 	}
+	a->sources = mmap(NULL, SOURCE_BUCKETS * sizeof(*a->sources), PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (a->sources == MAP_FAILED) {
+		log_warning("no memory for a table of sources: source_rate of VIPs limits nothing");
+		a->sources = NULL;
+	}
 	return 0;
 }
 
@@ -52,6 +59,8 @@ void adopt_fini(struct adopt *a)
 	a->shared->generation = NULL;
 	flow_file_close(a->flows);
 	flow_file_close(a->elder);
+	if (a->sources)
+		munmap(a->sources, SOURCE_BUCKETS * sizeof(*a->sources));
 }
 
 /* Napping rather than spinning: a worker may be off its core for a while, perhaps because this thread is on it. */
@@ -205,6 +214,7 @@ static int put_in_force(struct adopt *a, struct generation *g, char *why, size_t
 	g->tables.active = a->segment->header->active;
 	g->tables.fragments = a->segment->fragments;
 	g->tables.n_fragment_buckets = FRAGMENT_BUCKETS;
+	g->tables.sources = a->sources;
 	use(a, g);
 	generation_free(old);
 	keep_tables(a, flows, elder);

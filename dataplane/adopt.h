@@ -20,6 +20,7 @@ struct adopt {
 	struct below *below;	 /* of an AF_XDP port, whose flow table is that of the XDP program; else NULL */
 	struct flow_file *flows; /* NULL until the first snapshot, and when there is no room for one */
 	struct flow_file *elder; /* the one before, of another capacity, while flows are left in it; else NULL */
+	struct source_bucket *sources; /* SOURCE_BUCKETS, this process's own; NULL: no memory for them */
 	bool flows_changed;	 /* whoever maps the tables has to be told; cleared by the teller */
 	char flow_name[300];	 /* of the flow table's file */
 	char kept_path[300];	 /* of the kept snapshot */

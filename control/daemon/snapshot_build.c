@@ -16,7 +16,6 @@
 
 #define ALIGNMENT 64
 #define VIP_INDEX_MIN 64
-#define TOLERANCE_MAX (1u << 30) /* 4.9 hours */
 
 struct snapshot_builder {
 	uint64_t hash_key[2]; /* the slots were built with */
@@ -302,12 +301,6 @@ static void fill_backends(struct model *model, struct snapshot_backend *backends
 				.flags = backend_flags(b) };
 }
 
-/* Units from one of so many a second to the next. */
-static __u32 interval_of(uint32_t a_second)
-{
-	return (__u32)((1000000000ULL / a_second) >> GUARD_TIME_SHIFT);
-}
-
 static void fill_policies(
 	struct model *model, struct snapshot_policy *policies, const struct snapshot_inputs *inputs)
 {
@@ -315,14 +308,12 @@ static void fill_policies(
 		const struct vip_policy *p = &vip->policy;
 		struct snapshot_policy *to = &policies[vip->id];
 		uint32_t burst = p->source_burst ? p->source_burst : p->source_rate;
-		uint64_t tolerance;
 
 		to->half_open = model_vip_half_open(vip, inputs->flow_capacity);
 		if (!p->source_rate)
 			continue;
-		to->source_interval = interval_of(p->source_rate);
-		tolerance = (burst - 1ULL) * to->source_interval;
-		to->source_tolerance = (__u32)(tolerance < TOLERANCE_MAX ? tolerance : TOLERANCE_MAX);
+		to->source_interval = rate_interval(p->source_rate);
+		to->source_tolerance = rate_tolerance(to->source_interval, burst);
 	}
 }
 

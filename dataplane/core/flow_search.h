@@ -126,6 +126,18 @@ core_cold __u64 *flow_insert(const struct tables *t, const struct flow_place *pl
 	return (void *)0;
 }
 
+/* Whether a flow could be entered now. */
+core_cold int flow_has_room(const struct tables *t, const struct flow_place *place)
+{
+	struct flow_bucket *first, *second;
+
+	if (!tables_n_buckets(t))
+		return 0;
+	first = tables_bucket(t, place->bucket[0]);
+	second = tables_bucket(t, place->bucket[1]);
+	return first && second && flow_choose_word(first, second, tables_tick(t), tables_header(t)->timeout) >= 0;
+}
+
 /*
  * Enter a flow's word in another's place, or with NULL where there is room. Returns the place; or NULL if there is
  * no room, or another worker was faster.

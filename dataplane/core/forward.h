@@ -38,6 +38,7 @@
 #include "hash.h"
 #include "parse.h"
 #include "snapshot.h"
+#include "sources.h"
 #include "tables.h"
 #include "types.h"
 #include "verdicts.h"
@@ -588,8 +589,48 @@ core_cold void forward_miss(const struct tables *t, const struct frame *f, const
 	forward_new(t, f, l, place, word, state, v);
 }
 
-/* At last the verdict on a flow's packet, and the frame's new MAC addresses. */
-core_inline void forward_finish(const struct tables *t, const struct frame *f, const struct lookup *l,
+/* Whether the packet's flow is under way: a SYN on a closing one begins another. */
+core_inline int forward_is_known(const struct tables *t, const struct lookup *l)
+{
+	__u64 word, *place = flow_find(t, &l->place, -1, &word);
+
+	if (!place || !flow_word_alive(word, tables_tick(t), tables_header(t)->timeout))
+		place = tables_n_elder_buckets(t) ? flow_settled(flow_find_elder(t, l, &word)) : (void *)0;
+	return place && !(lookup_is_syn(l) && flow_word_is_closing(word));
+}
+
+/* Whether there is anything to ask forward_is_over_rate(). */
+core_inline int forward_is_limited(const struct lookup *l)
+{
+	return l->vip->flags & VIP_RATE && l->vip->slot_count && lookup_begins(l);
+}
+
+/*
+ * Whether a packet begins a flow and is beyond what its source may begin; if so, *v is its verdict. What is not let in
+ * has no entry, so each of its packets that could be a flow's first is judged anew. A UDP packet for which there is no
+ * room in the flow table may well be of a flow that was let in: it goes by hash, as without a limit.
+ */
+core_cold int forward_is_over_rate(const struct tables *t, const struct lookup *l, struct verdict *v)
+{
+	const struct snapshot_policy *policy = tables_policy(t, l->vip->vip);
+	struct stats_guard *guard;
+
+	if (!policy || forward_is_known(t, l) ||
+		source_allows(t, l->src, l->vip->vip, policy->source_interval, policy->source_tolerance) ||
+		(l->signal == SIGNAL_UDP && !flow_has_room(t, &l->place)))
+		return 0;
+	guard = tables_guard(t, l->vip->vip);
+	if (guard)
+		guard->limited++;
+	verdict_set(v, ACTION_DROP, COUNTER_DROP_SOURCE_RATE);
+	return 1;
+}
+
+/*
+ * At last the verdict on a flow's packet, and the frame's new MAC addresses. For a body that has asked
+ * forward_is_over_rate() itself.
+ */
+core_inline void forward_settle(const struct tables *t, const struct frame *f, const struct lookup *l,
 	struct verdict *v)
 {
 	__u32 tick = tables_tick(t);
@@ -610,6 +651,14 @@ core_inline void forward_finish(const struct tables *t, const struct frame *f, c
 		forward_known(t, f, l, place, word, v);
 	else
 		forward_miss(t, f, l, place, word, v);
+}
+
+/* The same for one that has not. */
+core_inline void forward_finish(const struct tables *t, const struct frame *f, const struct lookup *l,
+	struct verdict *v)
+{
+	if (core_likely(!forward_is_limited(l)) || !forward_is_over_rate(t, l, v))
+		forward_settle(t, f, l, v);
 }
 
 /*

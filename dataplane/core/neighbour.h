@@ -53,8 +53,8 @@ core_inline int solicitation_is_right(const struct frame *f, const struct packet
 	sum = checksum_addr(checksum_addr(0, src), dst);
 	sum = checksum_add(sum, core_be32(p->l4_len));
 	sum = checksum_add(sum, core_be32(PROTO_ICMPV6));
-	core_unroll for (__u32 i = 0; i < SOLICITATION_MAX / 8; i++)
-	{
+	core_unroll
+	for (__u32 i = 0; i < SOLICITATION_MAX / 8; i++) {
 		const struct solicitation_unit *unit;
 		const struct solicitation_words *words;
 

@@ -15,6 +15,9 @@
 #include "snapshot.h"
 #include "types.h"
 
+/* No interval and tolerance are more than this together: 18 minutes. */
+#define RATE_HORIZON (1u << 26)
+
 /* Units that a due time is ahead of now; 0: it has passed. horizon: what it can be at most. */
 core_inline __u32 rate_ahead(__u32 due, __u32 now, __u32 horizon)
 {
@@ -24,8 +27,8 @@ core_inline __u32 rate_ahead(__u32 due, __u32 now, __u32 horizon)
 }
 
 /*
- * Whether an event may happen now; then *due becomes the next one's time. interval + tolerance: below 2^32. Not
- * for a *due that others write.
+ * Whether an event may happen now; then *due becomes the next one's time. interval + tolerance: at most
+ * RATE_HORIZON. Not for a *due that others write.
  */
 core_inline int rate_allows(__u32 *due, __u32 now, __u32 interval, __u32 tolerance)
 {
@@ -47,13 +50,11 @@ core_inline __u32 rate_interval(__u32 rate)
 	return units ? units : 1;
 }
 
-#define RATE_TOLERANCE_MAX ((1u << 31) - 1)
-
 core_inline __u32 rate_tolerance(__u32 interval, __u32 burst)
 {
 	__u64 units = (__u64)interval * (burst ? burst - 1 : 0);
 
-	return units < RATE_TOLERANCE_MAX ? (__u32)units : RATE_TOLERANCE_MAX;
+	return units < RATE_HORIZON - interval ? (__u32)units : RATE_HORIZON - interval;
 }
 
 #endif

@@ -10,6 +10,7 @@
 #include "access.h"
 #include "flow_table.h"
 #include "parse.h"
+#include "rate.h"
 #include "snapshot.h"
 #include "tables.h"
 #include "vip.h"
@@ -112,7 +113,7 @@ core_inline int snapshot_check_header(const struct snapshot_header *h, __u64 siz
 		return snapshot_fail(fault, "too many words of access lists", h->n_access_words);
 	if (h->n_rules > SNAPSHOT_MAX_RULES)
 		return snapshot_fail(fault, "too many rules of access lists", h->n_rules);
-	if (h->echo_tolerance >= 1u << 31)
+	if ((__u64)h->echo_tolerance + h->echo_interval > RATE_HORIZON)
 		return snapshot_fail(fault, "the burst of pings is out of range", h->echo_tolerance);
 	if (h->reserved0)
 		return snapshot_fail(fault, "a reserved field is set", 0);
@@ -263,7 +264,7 @@ core_inline int snapshot_check_policies(const struct tables *t, struct snapshot_
 	for (__u32 i = 0; i < t->header->n_policies; i++) {
 		const struct snapshot_policy *p = &t->policies[i];
 
-		if (p->source_tolerance >= 1u << 31 || p->source_interval >= 1u << 31)
+		if ((__u64)p->source_tolerance + p->source_interval > RATE_HORIZON)
 			return snapshot_fail(fault, "a VIP's rate is out of range", i);
 		for (__u32 r = 0; r < sizeof(p->reserved) / sizeof(p->reserved[0]); r++)
 			if (p->reserved[r])

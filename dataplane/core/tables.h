@@ -11,6 +11,7 @@
 #include "flow_table.h"
 #include "fragment_table.h"
 #include "snapshot.h"
+#include "source_table.h"
 #include "stats.h"
 #include "types.h"
 
@@ -39,6 +40,8 @@ struct tables {
 	/* Datagrams whose first fragment has come (fragments.h); n_fragment_buckets 0: all later ones wait in vain. */
 	__u32 n_fragment_buckets;
 	struct fragment_bucket *fragments;
+	/* Sources that began flows lately (sources.h), SOURCE_BUCKETS; NULL: no source is limited. */
+	struct source_bucket *sources;
 	__u32 n_workers; /* at work on the flow table; 0 is 1 */
 };
 
@@ -110,6 +113,12 @@ core_inline __u32 tables_tick(const struct tables *t)
 core_inline __u32 tables_now(const struct tables *t)
 {
 	return t->now;
+}
+
+/* index: below SOURCE_BUCKETS. */
+core_inline struct source_bucket *tables_sources(const struct tables *t, __u32 index)
+{
+	return t->sources ? &t->sources[index] : (void *)0;
 }
 
 /* When this worker's next answer to a ping is due (rate.h). */

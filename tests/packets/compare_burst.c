@@ -109,12 +109,28 @@ static void compare(const struct fixtures *all)
 			differ(fixture_counter_name(c), frame[n - 1], parcel[n - 1].len);
 }
 
+/* Sources are the same; then all are forgotten. */
+static void compare_sources(void)
+{
+	size_t size = SOURCE_BUCKETS * sizeof(*bursts.sources);
+
+	if (memcmp(bursts.sources, steps.sources, size)) {
+		printf("the tables of sources differ\n");
+		exit(EXIT_FAILURE);
+	}
+	memset(bursts.sources, 0, size);
+	memset(steps.sources, 0, size);
+}
+
 /* Another snapshot, and some flows grow old. */
 static void change(uint64_t version)
 {
 	uint64_t seed = dice.state;
 	size_t size;
 
+	if (version % 16 == 0)
+		compare_sources();
+	bursts.tables.now = steps.tables.now = random_now();
 	world_publish(&bursts, random_snapshot(&dice, &own, version, 1, &size));
 	dice.state = seed;
 	world_publish(&steps, random_snapshot(&dice, &own, version, 1, &size));
@@ -152,7 +168,8 @@ int main(int argc, char **argv)
 			return EXIT_FAILURE;
 		}
 	dice.state = seed * 0x9e3779b97f4a7c15ULL | 1;
-	if (!all.n || world_open(&bursts, NULL, BUCKETS) || world_open(&steps, NULL, BUCKETS))
+	if (!all.n || world_open(&bursts, NULL, BUCKETS) || world_open(&steps, NULL, BUCKETS) ||
+		world_add_sources(&bursts) || world_add_sources(&steps))
 		return EXIT_FAILURE;
 	for (uint64_t i = 0; n_frames < frames; i++) {
 		if (i % BURSTS_A_SNAPSHOT == 0)

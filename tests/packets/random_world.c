@@ -4,9 +4,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "flow_table.h"
 #include "parse.h"
+#include "rate.h"
 #include "setup.h"
 #include "snapshot_check.h"
 
@@ -184,12 +186,33 @@ static void put_pool(struct random *r, const struct snapshot_header *h, const st
 	vip->flags |= (__u8)(pool->scheduler << VIP_SCHED_SHIFT);
 }
 
-static void put_policies(struct random *r, const struct snapshot_header *h)
+/* Rates so low that it makes no difference at which moment of a test something happens. */
+#define RATE_INTERVAL (RATE_HORIZON / 4)
+
+static void put_policies(struct random *r, struct snapshot_header *h, struct snapshot_vip *vips)
 {
 	struct snapshot_policy *policies = (struct snapshot_policy *)((char *)h + h->policies_off);
 
-	for (uint32_t i = 0; i < h->n_policies; i++)
+	for (uint32_t i = 0; i < h->n_policies; i++) {
 		policies[i].half_open = random_below(r, 3) ? random_below(r, 12) : UINT32_MAX;
+		policies[i].source_interval = RATE_INTERVAL;
+		policies[i].source_tolerance = random_below(r, 4) * RATE_INTERVAL;
+	}
+	for (uint32_t i = 0; i < h->vip_index_size; i++)
+		if (vips[i].flags & VIP_USED && vips[i].proto && !random_below(r, 5))
+			vips[i].flags |= VIP_RATE;
+	if (random_below(r, 3))
+		return;
+	h->echo_interval = RATE_INTERVAL;
+	h->echo_tolerance = random_below(r, 4) * RATE_INTERVAL;
+}
+
+uint32_t random_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint32_t)(((uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec) >> GUARD_TIME_SHIFT);
 }
 
 void random_sweep(struct random *r, struct stats_guard *guard)
@@ -218,7 +241,7 @@ void *random_snapshot(struct random *r, const struct mac *own, uint64_t version,
 	for (uint32_t i = 0; i < h->vip_index_size; i++)
 		if (vips[i].flags & VIP_USED && vips[i].pool != SNAPSHOT_NONE)
 			put_pool(r, h, pools, &vips[i]);
-	put_policies(r, h);
+	put_policies(r, h, vips);
 	setup_seal(h, *size);
 	if (!snapshot_check(h, *size, &fault))
 		return h;

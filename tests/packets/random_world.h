@@ -36,6 +36,9 @@ size_t random_frame(struct random *r, const struct fixtures *fixtures, const str
  */
 void *random_snapshot(struct random *r, const struct mac *own, uint64_t version, uint32_t max_ports, size_t *size);
 
+/* Clock of rates for the bodies that don't ask for it: what random_snapshot() limits is limited for minutes. */
+uint32_t random_now(void);
+
 /* What a sweep might say of a VIP's half-open flows. */
 void random_sweep(struct random *r, struct stats_guard *guard);
 

@@ -38,7 +38,19 @@ void world_close(struct world *w)
 	free(w->stats);
 	free(w->buckets);
 	free(w->fragments);
+	free(w->sources);
 	*w = (struct world){ 0 };
+}
+
+int world_add_sources(struct world *w)
+{
+	if (posix_memalign((void **)&w->sources, 64, SOURCE_BUCKETS * sizeof(*w->sources))) {
+		w->sources = NULL;
+		return -1;
+	}
+	w->tables.sources = w->sources;
+	memset(w->sources, 0, SOURCE_BUCKETS * sizeof(*w->sources));
+	return 0;
 }
 
 void world_publish(struct world *w, void *snapshot)

@@ -22,6 +22,7 @@ struct world {
 	struct stats_worker *stats;
 	struct flow_bucket *buckets;
 	struct fragment_bucket *fragments; /* owned, WORLD_FRAGMENT_BUCKETS */
+	struct source_bucket *sources;	   /* owned, SOURCE_BUCKETS; NULL unless asked for */
 };
 
 /* A frame on its way in and what became of it. */
@@ -37,6 +38,9 @@ struct parcel {
 /* Snapshot from malloc (taken over) or NULL, flow table of n_buckets or 0. Returns 0, or -1 without memory. */
 int world_open(struct world *w, void *snapshot, __u32 n_buckets);
 void world_close(struct world *w);
+
+/* A table of sources, without which none is limited. 0 or -1. */
+int world_add_sources(struct world *w);
 
 /* Work from another snapshot from now on (taken over); flows stay. */
 void world_publish(struct world *w, void *snapshot);

@@ -91,8 +91,9 @@ int xdp_bed_open(struct xdp_bed *b, size_t block_size, const struct xdp_sizes *s
 	b->rules = map_memory(b->skeleton->maps.rules);
 	b->active = map_memory(b->skeleton->maps.active);
 	b->fragments = map_memory(b->skeleton->maps.fragments);
+	b->sources = map_memory(b->skeleton->maps.sources);
 	if (!b->snapshot || !b->flows || !b->vip_stats || !b->backend_stats || !b->handshakes || !b->guard || !b->rules ||
-		!b->active || !b->fragments)
+		!b->active || !b->fragments || !b->sources)
 		return fail(b, "mapping the maps", errno);
 	return 0;
 }
@@ -110,6 +111,7 @@ void xdp_bed_close(struct xdp_bed *b)
 	unmap_memory(b->rules, b->skeleton->maps.rules);
 	unmap_memory(b->active, b->skeleton->maps.active);
 	unmap_memory(b->fragments, b->skeleton->maps.fragments);
+	unmap_memory(b->sources, b->skeleton->maps.sources);
 	shunt_xdp__destroy(b->skeleton);
 	b->skeleton = NULL;
 }

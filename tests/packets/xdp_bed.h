@@ -28,6 +28,7 @@ struct xdp_bed {
 	struct stats_guard *guard;
 	__u64 *rules;
 	struct fragment_bucket *fragments;
+	struct source_bucket *sources; /* SOURCE_BUCKETS; the caller's to clear */
 	__u64 *active; /* an array map's entries of 4 bytes are 8 apart */
 	struct xdp_sizes sizes;
 	__u32 half_lines;

@@ -115,7 +115,7 @@ static void policies(void)
 		{ .half_open = 250000 },
 		{ .half_open = 0, .source_interval = 610, .source_tolerance = 99 * 610 },
 		{ .half_open = 250000, .source_interval = 61035, .source_tolerance = 2 * 61035 },
-		{ .half_open = 250000, .source_interval = 61035, .source_tolerance = 1u << 30 },
+		{ .half_open = 250000, .source_interval = 61035, .source_tolerance = (1u << 26) - 61035 },
 	};
 	struct snapshot_builder *builder = snapshot_builder_new();
 	struct snapshot_block block;

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * sources.h: each source has a limit of its own, by VIP; what is over makes room; a full bucket lets in; many workers.
+ */
+#include "sources.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "unit.h"
+
+#define SECOND (1000000000u >> GUARD_TIME_SHIFT)
+#define WORKERS 4
+
+static struct source_bucket *buckets;
+static const struct snapshot_header header = { .hash_key = { 0x0706050403020100, 0x0f0e0d0c0b0a0908 } };
+static struct tables tables;
+
+static void clear(void)
+{
+	if (!buckets && posix_memalign((void **)&buckets, 64, SOURCE_BUCKETS * sizeof(*buckets)))
+		CU_FAIL_FATAL("no memory");
+	memset(buckets, 0, SOURCE_BUCKETS * sizeof(*buckets));
+	tables = (struct tables){ .header = &header, .sources = buckets, .now = 0xfffff000 };
+}
+
+/* How many of n flows a source may begin now, at rate a second with a burst. */
+static unsigned int begin(struct addr source, __u32 vip, unsigned int n, __u32 rate, __u32 burst)
+{
+	__u32 interval = rate_interval(rate);
+	unsigned int begun = 0;
+
+	while (n--)
+		begun += (unsigned int)source_allows(&tables, source, vip, interval, rate_tolerance(interval, burst));
+	return begun;
+}
+
+static struct addr v4(unsigned int number)
+{
+	return addr_from_ipv4(core_be32(number));
+}
+
+static void each_source_has_its_own(void)
+{
+	clear();
+	for (unsigned int i = 0; i < 1000; i++) {
+		CU_ASSERT_EQUAL(begin(v4(0xc6120000 + i), 7, 8, 10, 5), 5);
+		CU_ASSERT_EQUAL(begin(v4(0xc6120000 + i), 8, 8, 10, 3), 3);
+	}
+	/* The clock wraps meanwhile. */
+	tables.now += SECOND / 5 + 2;
+	for (unsigned int i = 0; i < 1000; i++)
+		CU_ASSERT_EQUAL(begin(v4(0xc6120000 + i), 7, 8, 10, 5), 2);
+	tables.now += SECOND * 3600;
+	for (unsigned int i = 0; i < 1000; i++)
+		CU_ASSERT_EQUAL(begin(v4(0xc6120000 + i), 7, 8, 10, 5), 5);
+	tables.sources = NULL;
+	CU_ASSERT_EQUAL(begin(v4(0xc6120000), 7, 8, 10, 5), 8);
+}
+
+static void a_source_of_ipv6_is_its_network(void)
+{
+	clear();
+	CU_ASSERT_EQUAL(begin(unit_addr("2001:db8:1:2::1"), 7, 3, 1, 5), 3);
+	CU_ASSERT_EQUAL(begin(unit_addr("2001:db8:1:2:ffff:ffff:ffff:ffff"), 7, 9, 1, 5), 2);
+	CU_ASSERT_EQUAL(begin(unit_addr("2001:db8:1:3::1"), 7, 9, 1, 5), 5);
+	CU_ASSERT_EQUAL(begin(unit_addr("::1"), 7, 9, 1, 5), 5);
+	CU_ASSERT_EQUAL(begin(v4(0), 7, 9, 1, 5), 5);
+}
+
+/* Forged sources without end: those that were there before them keep their limit, others are let in. */
+static void a_flood_refuses_nobody(void)
+{
+	unsigned int honest = 0, limited = 0;
+
+	clear();
+	for (unsigned int i = 0; i < 1000; i++)
+		begin(v4(0x0a000000 + i), 7, 5, 10, 5);
+	for (unsigned int i = 0; i < 3 * SOURCE_BUCKETS * SOURCE_WORDS; i++)
+		begin(v4(0x40000000 + i), 7, 1, 1, 1);
+	for (unsigned int i = 0; i < 1000; i++)
+		limited += !begin(v4(0x0a000000 + i), 7, 1, 10, 5);
+	CU_ASSERT_EQUAL(limited, 1000);
+	for (unsigned int i = 0; i < 1000; i++)
+		honest += begin(v4(0xc6120000 + i), 7, 1, 10, 5);
+	CU_ASSERT_EQUAL(honest, 1000);
+	/* When it is over there is room for everybody. */
+	tables.now += SECOND * 2;
+	for (unsigned int i = 0; i < 1000; i++)
+		CU_ASSERT_EQUAL(begin(v4(0x0b000000 + i), 7, 9, 10, 5), 5);
+}
+
+/* As many as the table has words for are all limited, but for those whose bucket is full. */
+static void capacity(void)
+{
+	const unsigned int n = SOURCE_BUCKETS * SOURCE_WORDS / 4;
+	unsigned int again = 0;
+
+	clear();
+	for (unsigned int i = 0; i < n; i++)
+		begin(v4(0x40000000 + i), 7, 1, 1, 1);
+	for (unsigned int i = 0; i < n; i++)
+		again += begin(v4(0x40000000 + i), 7, 1, 1, 1);
+	CU_ASSERT(again < n / 1000);
+}
+
+static void *work(void *argument)
+{
+	unsigned int *begun = argument;
+
+	for (unsigned int i = 0; i < 100000; i++)
+		*begun += begin(v4(0xc6120000 + i % 100), 7, 1, 1, 50);
+	return NULL;
+}
+
+/* Workers that meet at a word let in one more each time that they do, and that seldom. */
+static void many_workers(void)
+{
+	unsigned int begun[WORKERS] = { 0 }, total = 0;
+	pthread_t thread[WORKERS];
+
+	clear();
+	for (int i = 0; i < WORKERS; i++)
+		CU_ASSERT_EQUAL_FATAL(pthread_create(&thread[i], NULL, work, &begun[i]), 0);
+	for (int i = 0; i < WORKERS; i++) {
+		pthread_join(thread[i], NULL);
+		total += begun[i];
+	}
+	CU_ASSERT(total >= 100 * 50 && total < 100 * 50 * 2);
+}
+
+int main(void)
+{
+	static const struct unit_test tests[] = {
+		{ "each source has its own limit, by VIP", each_source_has_its_own },
+		{ "a source of IPv6 is its network", a_source_of_ipv6_is_its_network },
+		{ "a flood of forged sources refuses nobody", a_flood_refuses_nobody },
+		{ "how many sources there is room for", capacity },
+		{ "many workers", many_workers },
+		{ NULL, NULL },
+	};
+
+	return unit_run("sources", tests);
+}
