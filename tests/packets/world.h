@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A forwarder without ports: the core with a snapshot, a flow table and counters in ordinary memory, and a
- * body that carries out verdicts as the dataplane does, for tests and fuzzers. Frames are handed to the core in
- * allocations of exactly their size, so that AddressSanitizer sees every access beside them.
+ * body that carries out verdicts as the dataplane does, for tests and fuzzers. Frames are handed to the core with
+ * head- and tailroom that is poisoned: AddressSanitizer reports every access beside them, and without it a write
+ * ends the program.
  */
 #ifndef SHUNT_WORLD_H
 #define SHUNT_WORLD_H
