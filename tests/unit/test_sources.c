@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * sources.h: each source has a limit of its own, by VIP; what is over makes room; a full bucket lets in; many workers.
+ * sources.h: each source has a limit of its own, by VIP; what is over makes room; a full bucket lets in; many
+ * workers.
  */
-#include "sources.h"
+#include "forward.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "snapshots.h"
 #include "unit.h"
 
 #define SECOND (1000000000u >> GUARD_TIME_SHIFT)
@@ -32,7 +34,8 @@ static unsigned int begin(struct addr source, __u32 vip, unsigned int n, __u32 r
 	unsigned int begun = 0;
 
 	while (n--)
-		begun += (unsigned int)source_allows(&tables, source, vip, interval, rate_tolerance(interval, burst));
+		begun += (unsigned int)source_allows(
+			&tables, source, vip, interval, rate_tolerance(interval, burst));
 	return begun;
 }
 
@@ -130,6 +133,125 @@ static void many_workers(void)
 	CU_ASSERT(total >= 100 * 50 && total < 100 * 50 * 2);
 }
 
+#define CLIENT 0xc6336400u
+
+/* Both VIPs let a source begin three flows, and then none for minutes. */
+static void open_world(struct world *w, __u32 n_backends, __u32 n_buckets)
+{
+	struct test_pool pool = { .n = n_backends };
+	char *block = test_snapshot(&pool, NULL);
+	struct snapshot_header *h = (struct snapshot_header *)block;
+	struct snapshot_vip *vips = (struct snapshot_vip *)(block + h->vips_off);
+	struct snapshot_policy *policies = (struct snapshot_policy *)(block + h->policies_off);
+
+	for (__u32 i = 0; i < h->vip_index_size; i++)
+		if (vips[i].flags & VIP_USED && vips[i].proto)
+			vips[i].flags |= VIP_RATE;
+	for (__u32 i = 0; i < h->n_policies; i++) {
+		policies[i].source_interval = RATE_HORIZON / 4;
+		policies[i].source_tolerance = RATE_HORIZON / 2;
+	}
+	if (world_open(w, block, n_buckets) || world_add_sources(w))
+		abort();
+}
+
+static int send_udp(struct world *w, __u32 client, __u16 port)
+{
+	uint8_t frame[TEST_FRAME];
+
+	test_udp4(frame, client, port);
+	return test_send(w, frame);
+}
+
+static __u64 dropped(const struct world *w)
+{
+	return w->stats->counter[COUNTER_DROP_SOURCE_RATE];
+}
+
+/* Of a limited source the first packets of new flows alone. */
+static void what_is_limited(void)
+{
+	struct world w;
+
+	open_world(&w, 4, 64);
+	for (__u16 port = 1; port <= 5; port++)
+		CU_ASSERT_EQUAL(test_send_tcp(&w, CLIENT, port, TCP_SYN) >= 0, port <= 3);
+	CU_ASSERT_EQUAL(dropped(&w), 2);
+	CU_ASSERT_EQUAL(w.stats->guard[0].limited, 2);
+	/* Repeated SYNs, and what else comes of flows that are there. */
+	for (__u16 port = 1; port <= 3; port++) {
+		CU_ASSERT(test_send_tcp(&w, CLIENT, port, TCP_SYN) >= 0);
+		CU_ASSERT(test_send_tcp(&w, CLIENT, port, TCP_ACK) >= 0);
+		CU_ASSERT(test_send_tcp(&w, CLIENT, port, TCP_SYN) >= 0);
+	}
+	/* A connection that began elsewhere is taken up: nobody says that it is a new one. */
+	CU_ASSERT(test_send_tcp(&w, CLIENT, 77, TCP_ACK) >= 0);
+	CU_ASSERT(test_send_tcp(&w, CLIENT, 78, TCP_ACK | TCP_FIN) >= 0);
+	CU_ASSERT(test_send_tcp(&w, CLIENT, 79, TCP_RST) >= 0);
+	CU_ASSERT_EQUAL(dropped(&w), 2);
+	/* One from the port of a connection that has ended is. */
+	CU_ASSERT(test_send_tcp(&w, CLIENT, 1, TCP_ACK | TCP_FIN) >= 0);
+	CU_ASSERT_EQUAL(test_send_tcp(&w, CLIENT, 1, TCP_SYN), -1);
+	CU_ASSERT_EQUAL(dropped(&w), 3);
+	/* UDP has its own, and only first datagrams count. */
+	for (__u16 port = 1; port <= 5; port++)
+		for (int i = 0; i < 3; i++)
+			CU_ASSERT_EQUAL(send_udp(&w, CLIENT, port) >= 0, port <= 3);
+	CU_ASSERT_EQUAL(dropped(&w), 3 + 2 * 3);
+	/* Others are not touched by it, and in time the source is as any other. */
+	CU_ASSERT(test_send_tcp(&w, CLIENT + 1, 5, TCP_SYN) >= 0);
+	w.tables.now += RATE_HORIZON;
+	CU_ASSERT(test_send_tcp(&w, CLIENT, 5, TCP_SYN) >= 0);
+	CU_ASSERT_EQUAL(dropped(&w), 3 + 2 * 3);
+	world_close(&w);
+}
+
+/* Flows that are in the table that was in use before are no new ones. */
+static void flows_of_the_elder_table(void)
+{
+	struct flow_bucket *smaller;
+	struct world w;
+
+	open_world(&w, 4, 64);
+	for (__u16 port = 1; port <= 3; port++)
+		test_send_tcp(&w, CLIENT, port, TCP_SYN);
+	if (posix_memalign((void **)&smaller, 64, 32 * sizeof(*smaller)))
+		abort();
+	memset(smaller, 0, 32 * sizeof(*smaller));
+	w.tables.elder_buckets = w.buckets;
+	w.tables.n_elder_buckets = w.tables.n_buckets;
+	w.tables.buckets = smaller;
+	w.tables.n_buckets = 32;
+	for (__u16 port = 1; port <= 3; port++)
+		CU_ASSERT(test_send_tcp(&w, CLIENT, port, TCP_SYN) >= 0);
+	CU_ASSERT_EQUAL(dropped(&w), 0);
+	CU_ASSERT_EQUAL(test_send_tcp(&w, CLIENT, 4, TCP_SYN), -1);
+	CU_ASSERT_EQUAL(dropped(&w), 1);
+	world_close(&w);
+	free(smaller);
+}
+
+/* A full table drops nothing that may be of a flow; nor is a flow counted that no backend could have. */
+static void no_room_and_no_backend(void)
+{
+	struct world w;
+
+	open_world(&w, 4, 0);
+	for (int i = 0; i < 100; i++)
+		CU_ASSERT(send_udp(&w, CLIENT, 7) >= 0);
+	CU_ASSERT_EQUAL(dropped(&w), 0);
+	for (int i = 0; i < 5; i++)
+		CU_ASSERT_EQUAL(test_send_tcp(&w, CLIENT, 7, TCP_SYN) >= 0, i < 3);
+	CU_ASSERT_EQUAL(dropped(&w), 2);
+	world_close(&w);
+	open_world(&w, 0, 64);
+	for (__u16 port = 1; port <= 5; port++)
+		CU_ASSERT_EQUAL(test_send_tcp(&w, CLIENT, port, TCP_SYN), -1);
+	CU_ASSERT_EQUAL(w.stats->counter[COUNTER_DROP_NO_BACKEND], 5);
+	CU_ASSERT_EQUAL(dropped(&w), 0);
+	world_close(&w);
+}
+
 int main(void)
 {
 	static const struct unit_test tests[] = {
@@ -138,6 +260,9 @@ int main(void)
 		{ "a flood of forged sources refuses nobody", a_flood_refuses_nobody },
 		{ "how many sources there is room for", capacity },
 		{ "many workers", many_workers },
+		{ "first packets of new flows are limited, nothing else", what_is_limited },
+		{ "flows of the elder table are no new ones", flows_of_the_elder_table },
+		{ "no room, and no backend", no_room_and_no_backend },
 		{ NULL, NULL },
 	};
 
