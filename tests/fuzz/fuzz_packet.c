@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Fuzzes the forwarding core with frames, several a burst, by each scheduler. Input: a byte that chooses
- * scheduler and tick, then frames, each a 16-bit little-endian length (top bit: the frame goes on in another
- * buffer) and that many bytes. What must hold: one verdict a packet, nothing read or written beside a frame, what
- * goes to a backend or to the kernel is what came but for the MAC addresses, and a sound flow table.
+ * Fuzzes the forwarding core with frames, several a burst, by each scheduler. Input: a byte of options (below),
+ * then frames, each a 16-bit little-endian length (top bit: the frame goes on in another buffer) and that many
+ * bytes; one of length 0 ends a burst. What must hold: one verdict a packet, nothing read or written beside a
+ * frame, what goes to a backend or to the kernel is what came but for the MAC addresses, and a sound flow table.
  */
 #include <string.h>
 
@@ -12,11 +12,18 @@
 #include "setup.h"
 #include "world.h"
 
+#define OPTION_SCHEDULER 0x03
+#define OPTION_ONE_BY_ONE 0x04 /* bursts of one frame: none is prepared while another is under way */
+#define OPTION_NO_FLOWS 0x08   /* without a flow table */
+#define OPTION_ELDER 0x10      /* after a burst the flow table becomes the elder one of a new table */
+#define OPTION_AS_IT_IS 0x80   /* IPv4 headers' checksums are not made right first, which mutation makes wrong */
+
 #define BUCKETS 16
 #define SLOTS 251
 
 static const struct mac own = { { 0x02, 0, 0, 0, 0, 0xaa } };
 static struct world worlds[SCHEDULER_COUNT];
+static struct flow_bucket elder[BUCKETS];
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -91,29 +98,83 @@ static void check_flows(const struct world *w)
 	}
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+/* Make the checksum of an IPv4 header right, behind up to two tags, if the header is all there. */
+static void mend(uint8_t *frame, size_t len)
 {
+	size_t at = 12, header_len;
+	uint32_t sum = 0;
+
+	for (int i = 0;
+		i < 2 && len >= at + 2 && (!memcmp(frame + at, "\x81\0", 2) || !memcmp(frame + at, "\x88\xa8", 2));
+		i++)
+		at += 4;
+	if (len < at + 2 + 20 || memcmp(frame + at, "\x08\0", 2))
+		return;
+	at += 2;
+	header_len = (frame[at] & 15u) * 4;
+	if (header_len < 20 || len < at + header_len)
+		return;
+	frame[at + 10] = frame[at + 11] = 0;
+	for (size_t i = 0; i < header_len; i += 2)
+		sum += (uint32_t)frame[at + i] << 8 | frame[at + i + 1];
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = ~((sum & 0xffff) + (sum >> 16));
+	frame[at + 10] = (uint8_t)(sum >> 8);
+	frame[at + 11] = (uint8_t)sum;
+}
+
+static struct world *prepare(uint8_t options)
+{
+	struct world *w = &worlds[(options & OPTION_SCHEDULER) % SCHEDULER_COUNT];
+
+	w->tables.n_buckets = options & OPTION_NO_FLOWS ? 0 : BUCKETS;
+	w->tables.n_elder_buckets = 0;
+	w->tables.elder_buckets = elder;
+	world_clear(w);
+	w->tables.tick = 1000;
+	w->tables.now = 1000;
+	return w;
+}
+
+static void between_bursts(struct world *w, uint8_t options)
+{
+	w->tables.tick = (w->tables.tick + 7) & FLOW_TICK_MASK;
+	w->tables.now += 10000;
+	if (options & OPTION_ELDER && w->tables.n_buckets && !w->tables.n_elder_buckets) {
+		memcpy(elder, w->buckets, sizeof(elder));
+		memset(w->buckets, 0, sizeof(elder));
+		w->tables.n_elder_buckets = BUCKETS;
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
+{
+	uint8_t options, *frames, *data;
 	struct parcel parcels[BURST_MAX];
 	struct world *w;
 	__u64 received = 0;
 
 	if (size < 1)
 		return 0;
-	w = &worlds[data[0] % SCHEDULER_COUNT];
-	world_clear(w);
-	w->tables.tick = 1000;
-	data++;
+	options = input[0];
+	w = prepare(options);
 	size--;
+	frames = malloc(size + 1);
+	FUZZ_CHECK(frames);
+	memcpy(frames, input + 1, size);
+	data = frames;
 	while (size >= 2) {
-		__u32 n = 0;
+		__u32 n = 0, most = options & OPTION_ONE_BY_ONE ? 1 : BURST_MAX;
 
-		while (n < BURST_MAX && size >= 2) {
+		while (n < most && size >= 2) {
 			size_t len = data[0] | (size_t)(data[1] & 0x7f) << 8;
 			int split = data[1] & 0x80;
 
 			data += 2;
 			size -= 2;
 			len = len < size ? len : size;
+			if (!(options & OPTION_AS_IT_IS))
+				mend(data, len);
 			parcels[n++] =
 				(struct parcel){ .in = data, .readable = len, .len = split ? len + 1000 : len };
 			data += len;
@@ -130,8 +191,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			parcel_free(&parcels[i]);
 		}
 		received += n;
-		w->tables.tick = (w->tables.tick + 7) & FLOW_TICK_MASK;
+		between_bursts(w, options);
 	}
+	free(frames);
 	FUZZ_CHECK(world_verdicts(w) == received && w->stats->received == received);
 	check_flows(w);
 	return 0;

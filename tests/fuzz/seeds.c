@@ -13,6 +13,8 @@
 #include "fixture.h"
 #include "setup.h"
 
+#define AS_IT_IS 0x80 /* an option of fuzz_packet */
+
 static const struct mac own = { { 0x02, 0, 0, 0, 0, 0xaa } };
 
 static FILE *create(const char *folder, const char *name)
@@ -54,7 +56,8 @@ static int packets(const char *folder, char **files)
 		if (all.list[i].len > 1000)
 			continue;
 		file = create(folder, all.list[i].name);
-		fputc((int)(i % SCHEDULER_COUNT), file);
+		fputc((int)(i % SCHEDULER_COUNT) | (all.list[i].counter == COUNTER_DROP_CHECKSUM ? AS_IT_IS : 0),
+			file);
 		put_frame(file, &all.list[i]);
 		fclose(file);
 	}
