@@ -184,7 +184,8 @@ static enum status check_complete(struct parser *p)
 		return suggest_unknown_command(p->failure, in->group, NULL);
 	if (!in->command)
 		return wrong(p, "no command given: 'shuntctl help' lists them");
-	if (p->argument && p->argument->name && !(p->argument->flags & PARAMETER_OPTIONAL))
+	if (p->argument && p->argument->name && !(p->argument->flags & PARAMETER_OPTIONAL) &&
+		!json_object_get(in->given, p->argument->name))
 		return wrong(p, "%s is missing: %s", p->argument->name, p->argument->help);
 	for (const struct parameter *o = in->command->options; o && o->name; o++)
 		if (o->flags & PARAMETER_REQUIRED && !json_object_get(in->given, o->name))

@@ -61,7 +61,36 @@ static const struct parameter vip_add_options[] = {
 	{ "--pool", "NAME", "pool", VALUE_POOL, PARAMETER_REQUIRED, "the pool that serves it" },
 	END,
 };
+static const struct parameter access_show_arguments[] = {
+	{ "NAME", NULL, "list", VALUE_ACCESS, PARAMETER_OPTIONAL, "the rules of this list" },
+	END,
+};
+static const struct parameter access_show_options[] = {
+	{ "--limit", "N", "limit", VALUE_NUMBER, 0, "at most so many rules, those with most packets (default 1000)" },
+	END,
+};
+static const struct parameter access_new_arguments[] = {
+	{ "NAME", NULL, "list", VALUE_ACCESS, PARAMETER_FRESH, "letters, digits, '.', '_' and '-'" },
+	END,
+};
+static const struct parameter access_remove_arguments[] = {
+	{ "NAME", NULL, "list", VALUE_ACCESS, 0, "name of the access list" },
+	END,
+};
+static const struct parameter access_add_arguments[] = {
+	{ "NAME", NULL, "list", VALUE_ACCESS, 0, "name of the access list" },
+	{ "allow|deny", NULL, "action", VALUE_CHOICE, 0, "what becomes of packets from there", "allow|deny" },
+	{ "PREFIX", NULL, "prefixes", VALUE_PREFIX, PARAMETER_REPEATED | PARAMETER_FRESH,
+		"as 203.0.113.0/24, 2001:db8::/32, or an address" },
+	END,
+};
+static const struct parameter access_del_arguments[] = {
+	{ "NAME", NULL, "list", VALUE_ACCESS, 0, "name of the access list" },
+	{ "PREFIX", NULL, "prefixes", VALUE_PREFIX, PARAMETER_REPEATED, "as the list has it" },
+	END,
+};
 static const struct parameter vip_set_options[] = {
+	{ "--access", "NAME", "access", VALUE_ACCESS_OR_NONE, 0, "the access list it has; none: no list" },
 	{ "--source-rate", "N", "source_rate", VALUE_NUMBER, 0,
 		"new flows a second that one source may begin; 0: any number" },
 	{ "--source-burst", "N", "source_burst", VALUE_NUMBER, 0,
@@ -330,6 +359,50 @@ const struct command command_table[] = {
 			"disables of backends that stay. A file with anything wrong changes nothing.",
 		.changes = true,
 		.print = print_reload,
+	},
+	{
+		.words = { "access", "show" },
+		.arguments = access_show_arguments,
+		.options = access_show_options,
+		.method = "access.show",
+		.summary = "access lists, and what their rules decided",
+		.print = print_access,
+	},
+	{
+		.words = { "access", "new" },
+		.arguments = access_new_arguments,
+		.method = "access.new",
+		.summary = "make an access list, without rules",
+		.details = "'vip set ADDR:PORT/PROTO --access NAME' puts it into force for a VIP.",
+		.changes = true,
+		.print = print_change,
+	},
+	{
+		.words = { "access", "add" },
+		.arguments = access_add_arguments,
+		.method = "access.add",
+		.summary = "allow or deny sources",
+		.details =
+			"For each packet of a VIP that has the list the longest prefix that its source is in decides; a source\n"
+			"that is in none is let in, unless the list allows any. Connections under way are cut, too.",
+		.changes = true,
+		.print = print_change,
+	},
+	{
+		.words = { "access", "del" },
+		.arguments = access_del_arguments,
+		.method = "access.del",
+		.summary = "take rules out of an access list",
+		.changes = true,
+		.print = print_change,
+	},
+	{
+		.words = { "access", "remove" },
+		.arguments = access_remove_arguments,
+		.method = "access.remove",
+		.summary = "remove an access list that no VIP has",
+		.changes = true,
+		.print = print_change,
 	},
 	{
 		.words = { "check" },

@@ -20,6 +20,8 @@ struct completion {
 	const char *socket;
 	const char *group;
 	const char *pool; /* named so far, by argument or option */
+	const char *list; /* likewise an access list */
+
 	const struct command *command;
 	const struct parameter *argument; /* the next one */
 };
@@ -97,6 +99,27 @@ static void offer_known(const struct completion *c, enum value_kind kind)
 	json_decref(params);
 }
 
+/* Access lists; or of the list in the words before its rules. */
+static void offer_access(const struct completion *c, enum value_kind kind)
+{
+	json_t *params = json_object(), *result = NULL;
+	struct failure failure = { .status = STATUS_DONE };
+	const json_t *item;
+	size_t i;
+
+	if (kind == VALUE_PREFIX)
+		json_object_set_new(params, "list", json_string(c->list ? c->list : ""));
+	if (client_call(c->socket, "access.show", params, DAEMON_TIMEOUT_MS, &result, &failure) == STATUS_DONE) {
+		json_array_foreach (json_object_get(result, "access"), i, item)
+			offer(c, text_member(item, "name", ""), NULL);
+		json_array_foreach (json_object_get(result, "rules"), i, item)
+			offer(c, text_member(item, "prefix", ""), text_member(item, "action", NULL));
+		json_decref(result);
+	}
+	failure_fini(&failure);
+	json_decref(params);
+}
+
 static void offer_value(const struct completion *c, const struct parameter *parameter)
 {
 	if (parameter->flags & PARAMETER_FRESH)
@@ -112,6 +135,14 @@ static void offer_value(const struct completion *c, const struct parameter *para
 	case VALUE_ADDRESS:
 	case VALUE_VIP:
 		offer_known(c, parameter->kind);
+		break;
+	case VALUE_ACCESS_OR_NONE:
+		offer_choices(c, "none");
+		offer_access(c, parameter->kind);
+		break;
+	case VALUE_ACCESS:
+	case VALUE_PREFIX:
+		offer_access(c, parameter->kind);
 		break;
 	case VALUE_FILE:
 	case VALUE_DAEMON_FILE:
@@ -136,6 +167,8 @@ static void note(struct completion *c, const struct parameter *parameter, const 
 {
 	if (parameter->kind == VALUE_POOL)
 		c->pool = value;
+	else if (parameter->kind == VALUE_ACCESS)
+		c->list = value;
 	else if (!strcmp(parameter->name, "--socket"))
 		c->socket = value;
 }
@@ -147,7 +180,9 @@ static void take_word(struct completion *c, const char *word)
 		c->group = word;
 	} else if (c->command) {
 		if (c->argument && c->argument->name)
-			note(c, c->argument++, word);
+			note(c, c->argument, word);
+		if (c->argument && c->argument->name && !(c->argument->flags & PARAMETER_REPEATED))
+			c->argument++;
 	} else if (c->group || !command_is_group(word)) {
 		c->command = c->group ? command_find(c->group, word) : command_find(word, NULL);
 		c->argument = c->command ? c->command->arguments : NULL;

@@ -8,6 +8,7 @@
 void print_status(const struct invocation *invocation, const json_t *result);
 void print_show(const struct invocation *invocation, const json_t *result);
 void print_flows(const struct invocation *invocation, const json_t *result);
+void print_access(const struct invocation *invocation, const json_t *result);
 void print_explain(const struct invocation *invocation, const json_t *result);
 void print_change(const struct invocation *invocation, const json_t *result); /* any command that only changes */
 void print_reload(const struct invocation *invocation, const json_t *result);

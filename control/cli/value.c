@@ -54,6 +54,21 @@ static bool is_endpoint(const char *text, size_t length)
 	return inet_pton(family, address, &scratch) == 1;
 }
 
+static bool is_prefix(const char *text)
+{
+	const char *slash = strchr(text, '/');
+	char copy[INET6_ADDRSTRLEN];
+	unsigned long long length;
+
+	if (!slash)
+		return is_address(text);
+	if ((size_t)(slash - text) >= sizeof(copy))
+		return false;
+	memcpy(copy, text, (size_t)(slash - text));
+	copy[slash - text] = 0;
+	return is_address(copy) && is_number(slash + 1, strchr(copy, ':') ? 128 : 32, &length);
+}
+
 static bool is_vip(const char *text)
 {
 	const char *protocol = strrchr(text, '/');
@@ -120,11 +135,14 @@ json_t *value_parse(enum value_kind kind, const char *choices, const char *text)
 		if (!strcmp(text, "default"))
 			return json_integer(-1);
 		return is_number(text, INT64_MAX, &number) ? json_integer((json_int_t)number) : NULL;
+	case VALUE_ACCESS_OR_NONE:
+		return *text ? json_string(strcmp(text, "none") ? text : "") : NULL;
 	case VALUE_DAEMON_FILE:
 		return absolute_path(text);
 	case VALUE_TEXT:
 	case VALUE_POOL:
 	case VALUE_FILE:
+	case VALUE_ACCESS:
 		right = *text != 0;
 		break;
 	case VALUE_SWITCH:
@@ -132,6 +150,9 @@ json_t *value_parse(enum value_kind kind, const char *choices, const char *text)
 	case VALUE_ADDRESS:
 	case VALUE_SOURCE_ADDRESS:
 		right = is_address(text);
+		break;
+	case VALUE_PREFIX:
+		right = is_prefix(text);
 		break;
 	case VALUE_VIP:
 		right = is_vip(text);
@@ -157,6 +178,12 @@ const char *value_form(enum value_kind kind)
 	switch (kind) {
 	case VALUE_POOL:
 		return "a pool's name";
+	case VALUE_ACCESS_OR_NONE:
+		return "an access list's name, or none";
+	case VALUE_ACCESS:
+		return "an access list's name";
+	case VALUE_PREFIX:
+		return "a prefix, as 203.0.113.0/24 or 2001:db8::/32, or an address";
 	case VALUE_SWITCH:
 		return "on or off";
 	case VALUE_ADDRESS:

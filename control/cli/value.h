@@ -16,6 +16,9 @@ enum value_kind {
 	VALUE_SOURCE_ADDRESS, /* of this host */
 	VALUE_SWITCH,	      /* on or off: true or false */
 	VALUE_VIP,	      /* ADDR:PORT/PROTO */
+	VALUE_ACCESS,	      /* an access list's name */
+	VALUE_ACCESS_OR_NONE, /* the same, or "none": "" */
+	VALUE_PREFIX,	      /* ADDR/LENGTH, or ADDR */
 	VALUE_SOURCE,	      /* ADDR:PORT */
 	VALUE_NUMBER,
 	VALUE_BOUND,  /* a number, or "default": -1 */

@@ -2,6 +2,8 @@
 /* Addresses, MACs, ports and VIPs as operators write them. */
 #include "address.h"
 
+#include <stdlib.h>
+#include <ctype.h>
 #include <arpa/inet.h>
 #include <endian.h>
 #include <errno.h>
@@ -33,6 +35,45 @@ int address_family(struct addr address)
 const char *address_family_name(int family)
 {
 	return family == AF_INET ? "IPv4" : "IPv6";
+}
+
+int address_parse_prefix(const char *text, struct addr *address, uint8_t *length)
+{
+	const char *slash = strchr(text, '/');
+	uint8_t *byte = (uint8_t *)address;
+	char copy[ADDRESS_TEXT], *end;
+	unsigned long bits;
+	struct addr whole;
+	int first;
+
+	if (!slash) {
+		if (address_parse(text, address))
+			return -EINVAL;
+		*length = addr_is_ipv4(*address) ? 32 : 128;
+		return 0;
+	}
+	if ((size_t)(slash - text) >= sizeof(copy))
+		return -EINVAL;
+	memcpy(copy, text, (size_t)(slash - text));
+	copy[slash - text] = '\0';
+	if (address_parse(copy, address) || !isdigit((unsigned char)slash[1]) || strlen(slash + 1) > 3)
+		return -EINVAL;
+	bits = strtoul(slash + 1, &end, 10);
+	if (*end || bits > (addr_is_ipv4(*address) ? 32 : 128))
+		return -EINVAL;
+	*length = (uint8_t)bits;
+	whole = *address;
+	first = (int)bits + (addr_is_ipv4(whole) ? 96 : 0);
+	for (int i = first; i < 128; i++)
+		byte[i / 8] &= (uint8_t)~(0x80 >> i % 8);
+	return addr_equal(whole, *address) ? 0 : -ERANGE;
+}
+
+const char *address_print_prefix(struct addr address, uint8_t length, char *text)
+{
+	address_print(address, text);
+	snprintf(text + strlen(text), 5, "/%u", length);
+	return text;
 }
 
 const char *address_print(struct addr address, char *text)

@@ -25,6 +25,14 @@ struct vip_spec {
 
 /* "192.0.2.1", "2001:db8::1" (no brackets). 0, or -EINVAL; IPv4 in IPv6's clothes ("::ffff:1.2.3.4") is one. */
 int address_parse(const char *text, struct addr *address);
+/*
+ * "203.0.113.0/24", "2001:db8::/32", or an address for itself alone. 0; -EINVAL for another form; -ERANGE, *length set
+ * and *address cut to it, if bits behind the length are set.
+ */
+int address_parse_prefix(const char *text, struct addr *address, uint8_t *length);
+/* And back, with the length always, into text[ADDRESS_PREFIX_TEXT], which it returns. */
+#define ADDRESS_PREFIX_TEXT (ADDRESS_TEXT + 4)
+const char *address_print_prefix(struct addr address, uint8_t length, char *text);
 /* The usual form (RFC 5952) into text[ADDRESS_TEXT], which it returns. */
 const char *address_print(struct addr address, char *text);
 /* AF_INET or AF_INET6. */

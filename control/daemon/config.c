@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "config_access.h"
 #include "config_reader.h"
 #include "config_text.h"
 #include "settings.h"
@@ -183,6 +184,9 @@ static void set_origin(struct reader *r, const struct setting *list, void *eleme
 	if (!strcmp(list->path, "pools")) {
 		((struct config_pool *)element)->file = file;
 		((struct config_pool *)element)->line = line;
+	} else if (!strcmp(list->path, "access")) {
+		((struct config_access *)element)->file = file;
+		((struct config_access *)element)->line = line;
 	} else if (!strcmp(list->path, "vips")) {
 		((struct config_vip *)element)->file = file;
 		((struct config_vip *)element)->line = line;
@@ -319,7 +323,7 @@ static int read_group(struct reader *r, config_setting_t *group, const char *pre
 }
 
 /* FNV-1a, 64 bits: the digest need only tell one file from the next. */
-static uint64_t digest_add(uint64_t digest, const char *text, size_t size)
+uint64_t config_digest_add(uint64_t digest, const char *text, size_t size)
 {
 	for (size_t i = 0; i < size; i++)
 		digest = (digest ^ (unsigned char)text[i]) * 0x100000001b3ULL;
@@ -327,7 +331,7 @@ static uint64_t digest_add(uint64_t digest, const char *text, size_t size)
 }
 
 /* A whole regular file. 0 and *text, to be freed; or -errno and *error. */
-static int slurp(const char *path, char **text, size_t *size, struct error *error)
+int config_slurp(const char *path, char **text, size_t *size, struct error *error)
 {
 	/* A pipe would keep the daemon waiting. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), err = 0;
@@ -402,7 +406,7 @@ static int check_included(struct reader *r, const char *path, int depth, bool *a
 	if (depth == INCLUDE_MAX_DEPTH || r->n_included++ == INCLUDE_MAX_FILES)
 		return error_set(
 			r->error, EINVAL, "%s: too many files in one another: does one include itself?", path);
-	err = slurp(path, &text, &size, r->error);
+	err = config_slurp(path, &text, &size, r->error);
 	if (err)
 		return err;
 	r->included_bytes += size;
@@ -411,7 +415,7 @@ static int check_included(struct reader *r, const char *path, int depth, bool *a
 		return error_set(r->error, EFBIG, "%s: what is included is too large", path);
 	}
 	*at_include = false;
-	r->config->digest = digest_add(r->config->digest, text, size);
+	r->config->digest = config_digest_add(r->config->digest, text, size);
 	err = config_text_prepare(text, size, &prepared, &line, r->error);
 	/* libconfig reads the file itself, and cuts a number that wants an "L". */
 	if (!err && (line = line_of_difference(text, prepared))) {
@@ -480,7 +484,7 @@ static int read_text(struct reader *r, const char *text, size_t size)
 
 	if (err)
 		return err == -ENOMEM ? err : config_place(r->error, r->config->files.item[0], line, NULL, err);
-	r->config->digest = digest_add(0xcbf29ce484222325ULL, text, size);
+	r->config->digest = config_digest_add(0xcbf29ce484222325ULL, text, size);
 	err = check_includes(r, r->config->files.item[0], prepared, 0);
 	config_set_include_dir(&r->lib, r->folder);
 	if (!err && !config_read_string(&r->lib, prepared))
@@ -492,7 +496,8 @@ static int read_text(struct reader *r, const char *text, size_t size)
 		return err;
 	/* One packet or many: IPVS has one timeout for UDP. */
 	r->config->timeout_s[FLOW_UDP_NEW] = r->config->timeout_s[FLOW_UDP];
-	return config_check(r->config, r->error);
+	err = config_access_read(r->config, r->error);
+	return err ? err : config_check(r->config, r->error);
 }
 
 int config_parse(const char *name, const char *text, size_t size, struct config **out, struct error *error)
@@ -523,7 +528,7 @@ int config_load(const char *path, struct config **out, struct error *error)
 {
 	char *text;
 	size_t size;
-	int err = slurp(path, &text, &size, error);
+	int err = config_slurp(path, &text, &size, error);
 
 	*out = NULL;
 	if (err)
@@ -542,6 +547,11 @@ void config_free(struct config *config)
 		settings_free("pools", &config->pools[i]);
 	}
 	free(config->pools);
+	for (size_t i = 0; i < config->n_access; i++) {
+		free(config->access[i].prefixes);
+		settings_free("access", &config->access[i]);
+	}
+	free(config->access);
 	free(config->vips);
 	for (size_t i = 0; i < config->files.n; i++)
 		free(config->files.item[i]);

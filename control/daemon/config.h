@@ -19,6 +19,7 @@
 /* Most pools and backends of all pools together: the old and the new set of pools fit the ids side by side. */
 #define CONFIG_MAX_POOLS 32767
 #define CONFIG_MAX_VIPS SNAPSHOT_MAX_IDS
+#define CONFIG_MAX_ACCESS SNAPSHOT_MAX_ACCESS
 #define CONFIG_MAX_BACKENDS SNAPSHOT_MAX_IDS
 
 struct config_backend {
@@ -55,6 +56,26 @@ struct vip_policy {
 	bool half_open_given;
 	uint32_t half_open; /* flows that may be half-open before SYNs go without an entry; not given: by the
 			     * table's capacity */
+};
+
+/* A rule of an access list. */
+struct config_prefix {
+	struct addr address;
+	uint8_t length;
+	bool allow;
+};
+
+/* An access list: which sources VIPs that have it let in. */
+struct config_access {
+	char name[NAME_MAX_LEN + 1];
+	struct strings allow;
+	struct strings deny;
+	char *allow_file; /* NULL: none */
+	char *deny_file;
+	struct config_prefix *prefixes; /* of all four, sorted */
+	size_t n_prefixes;
+	const char *file;
+	int line;
 };
 
 struct config_vip {
@@ -105,6 +126,8 @@ struct config {
 	uint32_t timeout_s[FLOW_STATE_COUNT]; /* by enum flow_state */
 	struct config_pool *pools;
 	size_t n_pools;
+	struct config_access *access;
+	size_t n_access;
 	struct config_vip *vips;
 	size_t n_vips;
 	struct strings files; /* the file, and those it includes */

@@ -14,4 +14,9 @@ int config_place(struct error *error, const char *file, int line, const char *na
  */
 int config_check(struct config *config, struct error *error);
 
+/* A regular file's bytes, a zero behind them, to be freed. 0, or -errno and a line in *error. */
+int config_slurp(const char *path, char **text, size_t *size, struct error *error);
+/* The digest with these bytes. */
+uint64_t config_digest_add(uint64_t digest, const char *text, size_t size);
+
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "access_totals.h"
 #include "flow_scan.h"
 #include "totals.h"
 
@@ -42,6 +43,7 @@ struct counters {
 	struct publisher *publisher;
 	struct publish_listener listener;
 	struct totals *totals;
+	struct access_totals *access;
 	struct event *tick;
 	struct flow_scan *scan;
 	uint64_t n_ticks;
@@ -97,6 +99,7 @@ void counters_refresh(struct counters *c)
 	const struct stats_header *stats = publish_stats(c->publisher);
 
 	totals_read(c->totals);
+	access_totals_read(c->access);
 	if (stats)
 		read_flows(c, stats);
 }
@@ -123,6 +126,7 @@ static void on_connected(void *context, struct forwarder *forwarder)
 	struct counters *c = context;
 
 	totals_begin(c->totals, forwarder);
+	access_totals_begin(c->access, forwarder);
 	/* Its last sweep was before the snapshot that it is to have now. */
 	if (forwarder == publish_main(c->publisher) && forwarder->stats)
 		model_swept(c->model, swept_s(forwarder->stats));
@@ -294,6 +298,7 @@ static void on_disconnected(void *context, struct forwarder *forwarder)
 
 	/* What was counted to the end is still there to be read. */
 	totals_read(c->totals);
+	access_totals_read(c->access);
 	for (uint32_t i = 0; i < workers->n; i++)
 		memset(&workers->item[i].rates, 0, sizeof(workers->item[i].rates));
 	if (forwarder != publish_main(c->publisher))
@@ -324,8 +329,9 @@ struct counters *counters_open(struct event_base *base, struct model *model, str
 	c->n_ticks = 1; /* so that an entry's 0 is not the tick before */
 	c->tick_ns = now_ns();
 	c->totals = totals_open(model, publisher, directory);
+	c->access = access_totals_open(model, publisher);
 	c->tick = event_new(base, -1, EV_PERSIST, on_tick, c);
-	if (!c->totals || !c->tick || event_add(c->tick, &interval) < 0) {
+	if (!c->totals || !c->access || !c->tick || event_add(c->tick, &interval) < 0) {
 		counters_close(c);
 		return NULL;
 	}
@@ -349,6 +355,7 @@ void counters_close(struct counters *c)
 	for (int kind = 0; kind < FORWARDER_KINDS; kind++)
 		free(c->workers[kind].item);
 	totals_close(c->totals);
+	access_totals_close(c->access);
 	free(c);
 }
 

@@ -106,6 +106,36 @@ static void put_workers(const struct daemon *daemon, struct evbuffer *out)
 	}
 }
 
+#define RULES_SHOWN 1000 /* of a list, one by one */
+
+/* Of long lists only the sums: a series for each of 100,000 rules would be more than all else. */
+static void put_access(const struct daemon *daemon, struct evbuffer *out)
+{
+	char prefix[ADDRESS_PREFIX_TEXT];
+
+	if (!model_access_lists(daemon->model))
+		return;
+	http_put_head(out, "access_packets_total", "counter", "Packets that rules of an access list decided on.");
+	for (struct access_list *list = model_access_lists(daemon->model); list; list = list->next) {
+		uint64_t packets[2] = { 0, 0 };
+
+		for (uint32_t i = 0; i < list->n; i++)
+			packets[list->rules[i].allow] += access_rule_packets(&list->rules[i]);
+		for (int allow = 0; allow < 2; allow++)
+			evbuffer_add_printf(out, "shunt_access_packets_total{list=\"%s\",action=\"%s\"} %llu\n",
+				list->name, allow ? "allow" : "deny", (unsigned long long)packets[allow]);
+	}
+	http_put_head(out, "access_rule_packets_total", "counter",
+		"The same by rule, of lists with at most 1000 of them.");
+	for (struct access_list *list = model_access_lists(daemon->model); list; list = list->next)
+		for (uint32_t i = 0; i < list->n && list->n <= RULES_SHOWN; i++)
+			evbuffer_add_printf(out,
+				"shunt_access_rule_packets_total{list=\"%s\",action=\"%s\",prefix=\"%s\"} %llu\n",
+				list->name, list->rules[i].allow ? "allow" : "deny",
+				address_print_prefix(list->rules[i].address, list->rules[i].length, prefix),
+				(unsigned long long)access_rule_packets(&list->rules[i]));
+}
+
 static void put_port_value(const struct daemon *daemon, struct evbuffer *out,
 	unsigned long long (*value)(const struct stats_port *port), const char *name)
 {
@@ -260,6 +290,7 @@ void http_put_metrics(const struct daemon *daemon, struct evbuffer *out)
 	put_process(daemon, out);
 	put_counters(daemon, out);
 	put_workers(daemon, out);
+	put_access(daemon, out);
 	put_ports(daemon, out);
 	put_announcements(daemon, out);
 	put_vips(daemon, out);

@@ -34,6 +34,8 @@ void model_free(struct model *model)
 		next = vip->next;
 		free(vip);
 	}
+	while (model->first_access)
+		model_access_drop(model, model->first_access);
 	for (struct pool *pool = model->first_pool, *next; pool; pool = next) {
 		next = pool->next;
 		for (struct backend *b = pool->backends, *after; b; b = after) {

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "access_list.h"
 #include "config.h"
 #include "sorted.h"
 #include "text.h"
@@ -151,6 +152,18 @@ void model_unlisten(struct model *model, struct model_listener *listener);
 struct pool *model_pools(struct model *model);
 struct vip *model_vips(struct model *model);
 
+/* First of them; and the one of the name, or NULL. */
+struct access_list *model_access_lists(struct model *model);
+struct access_list *model_access_find(struct model *model, const char *name);
+/* The next VIP after that one, or with NULL the first, that has the list; NULL: none. */
+const struct vip *model_access_user(struct model *model, const struct access_list *list, const struct vip *after);
+/* Of which forwarders' memory the rules' counters were read last. access_totals.c: rw */
+struct access_segment {
+	uint64_t started_ns; /* 0: none */
+	uint64_t pid;
+};
+struct access_segment *model_access_segments(struct model *model); /* ACCESS_COUNTED of them */
+
 struct pool *model_pool_find(struct model *model, const char *name);
 struct vip *model_vip_find(struct model *model, struct addr address, uint8_t protocol, uint16_t port);
 struct backend *model_backend_find(struct pool *pool, struct addr address); /* not the removed ones */
@@ -187,6 +200,16 @@ int model_vip_add(struct model *model, struct addr address, uint8_t protocol, ui
 int model_vip_set(struct model *model, struct addr address, uint8_t protocol, uint16_t port,
 	const struct vip_policy *policy, struct error *error);
 int model_vip_del(struct model *model, struct addr address, uint8_t protocol, uint16_t port, struct error *error);
+/*
+ * Access lists. model_access_add() and _del(): prefixes sorted, none twice; those that are rules already are left as
+ * they are; how many were added.
+ */
+int model_access_new(struct model *model, const char *name, struct error *error);
+int model_access_remove(struct model *model, const char *name, struct error *error); /* -EBUSY while a VIP has it */
+int model_access_add(
+	struct model *model, const char *name, const struct config_prefix *prefixes, size_t n, struct error *error);
+int model_access_del(
+	struct model *model, const char *name, const struct config_prefix *prefixes, size_t n, struct error *error);
 /* wanted: all but backends, file and line. */
 int model_pool_add(struct model *model, const struct config_pool *wanted, struct error *error);
 int model_pool_del(struct model *model, const char *name, struct error *error); /* -EBUSY while a VIP uses it */

@@ -498,7 +498,11 @@ json_t *model_apply(struct model *model, const struct config *config, bool dry_r
 	if (!a.err)
 		set_fallbacks(&a);
 	if (!a.err)
+		a.err = model_apply_access(model, config, dry_run, a.changes);
+	if (!a.err)
 		set_vips(&a);
+	if (!a.err)
+		a.err = model_apply_access_end(model, config, dry_run, a.changes);
 	if (!a.err)
 		drop_pools(&a);
 	if (!dry_run) {

@@ -16,6 +16,10 @@ struct model {
 	struct sorted vips;  /* by address, protocol, port */
 	struct pool *first_pool;
 	struct vip *first_vip;
+	struct access_list *first_access;
+	uint32_t n_access;
+	struct access_ids rule_ids;
+	struct access_segment segments[ACCESS_COUNTED];
 	struct model_ids pool_ids;
 	struct model_ids vip_ids;
 	struct model_ids backend_ids;
@@ -71,6 +75,17 @@ void model_backend_revive(struct model *model, struct backend *backend); /* a re
 void model_backend_free(struct model *model, struct backend *backend);
 void model_backend_free_all(struct model *model, struct pool *pool);
 
+/* No list has that name. 0 or -ENOMEM. */
+int model_access_insert(struct model *model, const char *name, struct access_list **out, struct error *error);
+void model_access_drop(struct model *model, struct access_list *list); /* no VIP has it */
+/* Whether there is an access list of the name, or the name is "": 0, or -ENOENT and a line in *error. */
+int model_access_check(struct model *model, const char *name, struct error *error);
+/*
+ * A reload's: make the lists what the configuration says, before the VIPs; and once no VIP has any of them, drop the
+ * others. Lines into changes. 0 or -ENOMEM.
+ */
+int model_apply_access(struct model *model, const struct config *config, bool dry_run, json_t *changes);
+int model_apply_access_end(struct model *model, const struct config *config, bool dry_run, json_t *changes);
 void model_vip_set_policy(struct model *model, struct vip *vip, const struct vip_policy *policy);
 void model_vip_move(struct model *model, struct vip *vip, struct pool *pool);
 /* What model_pool_insert() takes, all but the name. 0, or -ENOMEM with some of it done. */

@@ -139,6 +139,31 @@ static void print_vip(FILE *file, const struct vip *vip)
 	fputs(" }", file);
 }
 
+static void print_prefixes(FILE *file, const struct access_list *list, bool allow)
+{
+	char text[ADDRESS_PREFIX_TEXT];
+	uint32_t n = 0;
+
+	if (allow ? !list->n_allow : list->n_allow == list->n)
+		return;
+	fprintf(file, "    %s = [", allow ? "allow" : "deny");
+	for (uint32_t i = 0; i < list->n; i++)
+		if (list->rules[i].allow == allow) {
+			fprintf(file, "%s%s\"%s\"", n ? "," : "", n % 6 ? " " : "\n      ",
+				address_print_prefix(list->rules[i].address, list->rules[i].length, text));
+			n++;
+		}
+	fputs("\n    ];\n", file);
+}
+
+static void print_access(FILE *file, const struct access_list *list)
+{
+	fprintf(file, "  {\n    name = \"%s\";\n", list->name);
+	print_prefixes(file, list, true);
+	print_prefixes(file, list, false);
+	fputs(list->next ? "  },\n" : "  }\n", file);
+}
+
 int model_save_text(struct model *model, const struct config *config, char **text)
 {
 	size_t size;
@@ -155,7 +180,14 @@ int model_save_text(struct model *model, const struct config *config, char **tex
 		print_pool(file, pool);
 		fputs(pool->next ? ",\n" : "\n", file);
 	}
-	fputs(");\n\nvips = (\n", file);
+	fputs(");\n", file);
+	if (model->first_access) {
+		fputs("\naccess = (\n", file);
+		for (const struct access_list *list = model->first_access; list; list = list->next)
+			print_access(file, list);
+		fputs(");\n", file);
+	}
+	fputs("\nvips = (\n", file);
 	for (const struct vip *vip = model->first_vip; vip; vip = vip->next) {
 		print_vip(file, vip);
 		fputs(vip->next ? ",\n" : "\n", file);

@@ -158,6 +158,49 @@ static void dump_vip(const struct vip *vip, struct text *out)
 	text_add(out, "}");
 }
 
+/* ["203.0.113.0/24",0,17]: prefix, whether it allows, id; then base and what was counted, if that is not all 0. */
+static void dump_rule(const struct access_rule *rule, struct text *out)
+{
+	char prefix[ADDRESS_PREFIX_TEXT];
+
+	text_add(out, "[\"");
+	text_add(out, address_print_prefix(rule->address, rule->length, prefix));
+	text_add(out, rule->allow ? "\",1," : "\",0,");
+	text_add_number(out, rule->id);
+	if (rule->base || rule->counted[0] || rule->counted[1]) {
+		text_add(out, (int64_t)rule->base < 0 ? ",-" : ",");
+		text_add_number(out, (int64_t)rule->base < 0 ? -rule->base : rule->base);
+		for (int i = 0; i < ACCESS_COUNTED; i++) {
+			text_add(out, ",");
+			text_add_number(out, rule->counted[i]);
+		}
+	}
+	text_add(out, "]");
+}
+
+static void dump_access(const struct model *model, struct text *out)
+{
+	text_add(out, "],\n\"access_segments\":[");
+	for (int i = 0; i < ACCESS_COUNTED; i++) {
+		text_add(out, i ? ",[" : "[");
+		text_add_number(out, model->segments[i].started_ns);
+		text_add(out, ",");
+		text_add_number(out, model->segments[i].pid);
+		text_add(out, "]");
+	}
+	text_add(out, "],\n\"access\":[");
+	for (const struct access_list *list = model->first_access; list; list = list->next) {
+		text_add(out, list == model->first_access ? "\n {\"name\":\"" : ",\n {\"name\":\"");
+		text_add(out, list->name);
+		text_add(out, "\",\"rules\":[");
+		for (uint32_t i = 0; i < list->n; i++) {
+			text_add(out, i ? ",\n  " : "\n  ");
+			dump_rule(&list->rules[i], out);
+		}
+		text_add(out, "]}");
+	}
+}
+
 void model_dump(struct model *model, struct text *out)
 {
 	char boot[CLOCK_BOOT_ID];
@@ -168,6 +211,7 @@ void model_dump(struct model *model, struct text *out)
 	text_add_number(out, model->pool_ids.next);
 	dump_number("vip", model->vip_ids.next, out);
 	dump_number("backend", model->backend_ids.next, out);
+	dump_number("rule", model->rule_ids.next, out);
 	text_add(out, "},\n\"pools\":[");
 	for (const struct pool *pool = model->first_pool; pool; pool = pool->next) {
 		text_add(out, pool == model->first_pool ? "\n " : ",\n ");
@@ -178,6 +222,7 @@ void model_dump(struct model *model, struct text *out)
 		text_add(out, vip == model->first_vip ? "\n " : ",\n ");
 		dump_vip(vip, out);
 	}
+	dump_access(model, out);
 	text_add(out, "]");
 }
 
@@ -431,7 +476,8 @@ static int restore_vip(struct model *model, const json_t *from, struct error *er
 	if (config_vip_policy_from_json(policy_from, &policy, error) || fault || !pool ||
 		address_parse_vip(name, &spec) || address_fault(spec.address) ||
 		model_vip_find(model, spec.address, spec.protocol, spec.port) ||
-		model_family_check(model, pool, spec.address, error))
+		model_family_check(model, pool, spec.address, error) ||
+		model_access_check(model, policy.access, error))
 		return broken(error, "VIP", name);
 	err = model_vip_insert(model, &spec, pool, id, &vip, error);
 	if (!err) {
@@ -441,12 +487,81 @@ static int restore_vip(struct model *model, const json_t *from, struct error *er
 	return err;
 }
 
+static int64_t element(const json_t *array, size_t i, int64_t min, int64_t max, bool *fault)
+{
+	const json_t *value = json_array_get(array, i);
+
+	if (json_is_integer(value) && json_integer_value(value) >= min && json_integer_value(value) <= max)
+		return json_integer_value(value);
+	*fault = true;
+	return 0;
+}
+
+/* 0; -EINVAL or -ENOMEM. */
+static int restore_rule(struct model *model, struct access_list *list, const json_t *from)
+{
+	const char *prefix = json_string_value(json_array_get(from, 0));
+	struct access_rule rule = { 0 };
+	bool fault = false;
+
+	rule.allow = element(from, 1, 0, 1, &fault);
+	rule.id = (uint32_t)element(from, 2, 0, SNAPSHOT_MAX_RULES - 1, &fault);
+	if (json_array_size(from) > 3) {
+		rule.base = (uint64_t)element(from, 3, INT64_MIN, INT64_MAX, &fault);
+		for (size_t i = 0; i < ACCESS_COUNTED; i++)
+			rule.counted[i] = (uint64_t)element(from, 4 + i, 0, INT64_MAX, &fault);
+	}
+	if (fault || !prefix || address_parse_prefix(prefix, &rule.address, &rule.length))
+		return -EINVAL;
+	return access_list_restore(list, &model->rule_ids, &rule);
+}
+
+static int restore_access(struct model *model, const json_t *from, struct error *error)
+{
+	bool fault = false;
+	const char *name = string(from, "name", &fault);
+	const json_t *rules = json_object_get(from, "rules"), *rule;
+	struct access_list *list;
+	size_t i;
+	int err;
+
+	if (fault || !json_is_array(rules) || !model_name_is_good(name) || model_access_find(model, name))
+		return broken(error, "access list", name);
+	err = model_access_insert(model, name, &list, error);
+	json_array_foreach (rules, i, rule)
+		if (!err) {
+			err = restore_rule(model, list, rule);
+			if (err == -ENOMEM)
+				error_set(error, ENOMEM, "out of memory");
+			else if (err)
+				broken(error, "access list", name);
+		}
+	return err;
+}
+
+static void restore_segments(struct model *model, const json_t *from)
+{
+	bool fault = false;
+
+	for (size_t i = 0; i < ACCESS_COUNTED; i++) {
+		const json_t *segment = json_array_get(from, i);
+
+		model->segments[i].started_ns = (uint64_t)element(segment, 0, 0, INT64_MAX, &fault);
+		model->segments[i].pid = (uint64_t)element(segment, 1, 0, INT64_MAX, &fault);
+	}
+	if (fault)
+		memset(model->segments, 0, sizeof(model->segments));
+}
+
 static void empty(struct model *model)
 {
 	while (model->first_vip)
 		model_vip_remove(model, model->first_vip);
 	while (model->first_pool)
 		model_pool_remove(model, model->first_pool);
+	while (model->first_access)
+		model_access_drop(model, model->first_access);
+	memset(model->segments, 0, sizeof(model->segments));
 	model->pool_ids.next = model->vip_ids.next = model->backend_ids.next = 0;
 }
 
@@ -471,6 +586,7 @@ int model_restore(struct model *model, const json_t *state, struct error *error)
 	model->pool_ids.next = (uint32_t)number(next, "pool", SNAPSHOT_MAX_IDS - 1, &fault);
 	model->vip_ids.next = (uint32_t)number(next, "vip", SNAPSHOT_MAX_IDS - 1, &fault);
 	model->backend_ids.next = (uint32_t)number(next, "backend", SNAPSHOT_MAX_IDS - 1, &fault);
+	model->rule_ids.next = (uint32_t)number_or(next, "rule", SNAPSHOT_MAX_RULES, 0, &fault);
 	if (fault)
 		err = error_set(error, EINVAL, "pools, vips or next_ids are not as they were written");
 	/* The VIPs come one after the other: what a pool's check is follows from all of them. */
@@ -481,6 +597,10 @@ int model_restore(struct model *model, const json_t *state, struct error *error)
 	json_array_foreach (pools, i, item)
 		if (!err)
 			err = restore_fallback(model, item, error);
+	json_array_foreach (json_object_get(state, "access"), i, item)
+		if (!err)
+			err = restore_access(model, item, error);
+	restore_segments(model, json_object_get(state, "access_segments"));
 	json_array_foreach(vips, i, item)
 		if (!err)
 			err = restore_vip(model, item, error);

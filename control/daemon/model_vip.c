@@ -236,10 +236,14 @@ int model_vip_set(struct model *model, struct addr address, uint8_t protocol, ui
 {
 	struct vip *vip = model_vip_find(model, address, protocol, port);
 	char text[ADDRESS_VIP_TEXT];
+	int err;
 
 	if (!vip)
 		return error_set(
 			error, ENOENT, "there is no VIP %s", address_print_vip(address, protocol, port, text));
+	err = model_access_check(model, policy->access, error);
+	if (err)
+		return err;
 	model_vip_set_policy(model, vip, policy);
 	model->generation++;
 	return 0;

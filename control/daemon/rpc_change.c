@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Methods that change the running set: each is one call of the model. */
 #include <errno.h>
+#include <string.h>
 
 #include "duration.h"
 #include "rpc_method.h"
@@ -35,6 +36,11 @@ enum rpc_outcome rpc_vip_set(struct rpc_call *call)
 
 	if (vip)
 		policy = vip->policy;
+	if (rpc_get(call, "access")->given) {
+		if (strlen(rpc_get_text(call, "access")) > NAME_MAX_LEN)
+			return rpc_fail(call, RPC_REFUSED, -ENOENT, "there is no access list of such a long name");
+		snprintf(policy.access, sizeof(policy.access), "%s", rpc_get_text(call, "access"));
+	}
 	take_number(call, "source_rate", &policy.source_rate);
 	take_number(call, "source_burst", &policy.source_burst);
 	take_number(call, "half_open", &policy.half_open);

@@ -40,6 +40,7 @@ enum rpc_type {
 	RPC_VIP,      /* value.vip: "192.0.2.80:80/tcp" */
 	RPC_MAC,      /* value.mac */
 	RPC_OBJECT,   /* value.object */
+	RPC_PREFIXES, /* value.object: an array of strings, each of which access_prefix_parse() takes */
 };
 
 struct rpc_param {
@@ -128,6 +129,12 @@ enum rpc_outcome rpc_backend_set(struct rpc_call *call);
 enum rpc_outcome rpc_disable(struct rpc_call *call);
 enum rpc_outcome rpc_enable(struct rpc_call *call);
 enum rpc_outcome rpc_drain(struct rpc_call *call);
+/* rpc_access.c */
+enum rpc_outcome rpc_access_show(struct rpc_call *call);
+enum rpc_outcome rpc_access_new(struct rpc_call *call);
+enum rpc_outcome rpc_access_remove(struct rpc_call *call);
+enum rpc_outcome rpc_access_add(struct rpc_call *call);
+enum rpc_outcome rpc_access_del(struct rpc_call *call);
 /* rpc_flows.c */
 enum rpc_outcome rpc_flows(struct rpc_call *call);
 enum rpc_outcome rpc_explain(struct rpc_call *call);

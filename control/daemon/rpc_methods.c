@@ -11,6 +11,8 @@
 #define ONLY_POOL { "pool", RPC_TEXT, OPTIONAL, .help = "only in this pool; without it in every pool that has it" }
 #define ADDRESS { "address", RPC_ADDRESS, REQUIRED, .help = "of the backend" }
 #define WEIGHT_HELP "share of new flows; 0: none"
+#define ACCESS_HELP "name of the access list"
+#define PREFIXES_HELP "as 203.0.113.0/24, 2001:db8::/32, or an address"
 #define VIP_HELP "as 192.0.2.80:80/tcp or [2001:db8::80]:53/udp; port 0: every port"
 
 const struct rpc_method rpc_methods[] = {
@@ -27,6 +29,7 @@ const struct rpc_method rpc_methods[] = {
 		rpc_vip_add, "serve a VIP from a pool" },
 	{ "vip.set", RPC_CHANGE,
 		{ { "vip", RPC_VIP, REQUIRED, .help = VIP_HELP },
+			{ "access", RPC_TEXT, OPTIONAL, .help = ACCESS_HELP "; \"\": none" },
 			{ "source_rate", RPC_NUMBER, OPTIONAL, .max = VIP_SOURCE_RATE_MAX,
 				.help = "new flows a second that one source may begin; 0: any number" },
 			{ "source_burst", RPC_NUMBER, OPTIONAL, .max = 1000000,
@@ -36,6 +39,24 @@ const struct rpc_method rpc_methods[] = {
 		rpc_vip_set, "change what a VIP lets in" },
 	{ "vip.del", RPC_CHANGE, { { "vip", RPC_VIP, REQUIRED, .help = VIP_HELP } }, rpc_vip_del,
 		"serve a VIP no more" },
+	{ "access.show", RPC_READ,
+		{ { "list", RPC_TEXT, OPTIONAL, .help = "the rules of this one" },
+			{ "limit", RPC_NUMBER, OPTIONAL, .max = SNAPSHOT_MAX_RULES,
+				.help = "at most so many rules, those with most packets; 1000" } },
+		rpc_access_show, "the access lists, and what their rules decided" },
+	{ "access.new", RPC_CHANGE, { { "list", RPC_TEXT, REQUIRED, .help = ACCESS_HELP } }, rpc_access_new,
+		"make an access list, without rules" },
+	{ "access.remove", RPC_CHANGE, { { "list", RPC_TEXT, REQUIRED, .help = ACCESS_HELP } }, rpc_access_remove,
+		"remove an access list that no VIP has" },
+	{ "access.add", RPC_CHANGE,
+		{ { "list", RPC_TEXT, REQUIRED, .help = ACCESS_HELP },
+			{ "action", RPC_CHOICE, REQUIRED, .choices = "allow|deny", .help = "what becomes of the sources" },
+			{ "prefixes", RPC_PREFIXES, REQUIRED, .help = PREFIXES_HELP } },
+		rpc_access_add, "make rules of prefixes; those that are there already are left as they are" },
+	{ "access.del", RPC_CHANGE,
+		{ { "list", RPC_TEXT, REQUIRED, .help = ACCESS_HELP },
+			{ "prefixes", RPC_PREFIXES, REQUIRED, .help = PREFIXES_HELP } },
+		rpc_access_del, "take rules out of an access list" },
 	{ "pool.add", RPC_CHANGE,
 		{ { "pool", RPC_TEXT, REQUIRED, .help = POOL_HELP },
 			{ "scheduler", RPC_CHOICE, OPTIONAL, .choices = "maglev|source-hash|round-robin|least-flows",
@@ -113,6 +134,7 @@ static const char *type_name(enum rpc_type type)
 		[RPC_VIP] = "address:port/protocol",
 		[RPC_MAC] = "MAC address",
 		[RPC_OBJECT] = "object",
+		[RPC_PREFIXES] = "array of prefixes",
 	};
 
 	return names[type];

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config_access.h"
 #include "log.h"
 #include "rpc_method.h"
 #include "suggest.h"
@@ -184,6 +185,23 @@ static int invalid(struct rpc_call *call, const char *name, const char *what)
 	return -EINVAL;
 }
 
+static int take_prefixes(struct rpc_call *call, const struct rpc_param *param, const json_t *json)
+{
+	struct config_prefix prefix;
+	const json_t *item;
+	struct error error;
+	size_t i;
+
+	if (!json_array_size(json))
+		return invalid(call, param->name, "must be an array of prefixes, as [\"203.0.113.0/24\"]");
+	json_array_foreach (json, i, item)
+		if (!json_is_string(item))
+			return invalid(call, param->name, "must be an array of strings");
+		else if (access_prefix_parse(json_string_value(item), &prefix, &error))
+			return invalid(call, param->name, error.text);
+	return 0;
+}
+
 /* Convert one value of the request; -EINVAL with the call's error set. */
 static int take_value(struct rpc_call *call, const struct rpc_param *param, struct rpc_value *value, json_t *json)
 {
@@ -205,6 +223,9 @@ static int take_value(struct rpc_call *call, const struct rpc_param *param, stru
 	case RPC_OBJECT:
 		value->object = json;
 		return json_is_object(json) ? 0 : invalid(call, param->name, "must be an object");
+	case RPC_PREFIXES:
+		value->object = json;
+		return take_prefixes(call, param, json);
 	case RPC_TEXT:
 		value->text = text;
 		return text ? 0 : invalid(call, param->name, "must be a string");

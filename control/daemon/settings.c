@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "check_text.h"
+#include "config_access.h"
 #include "flow_table.h"
 #include "suggest.h"
 
@@ -251,6 +252,22 @@ const struct setting settings[] = {
 	{ "pools.backends.mac", SETTING_MAC, NULL, "only to pin it; else the kernel's neighbour table is asked",
 		IN(config_backend, mac), GIVEN(config_backend, mac_pinned) },
 
+	{ "access", SETTING_LIST, NULL,
+		"lists of sources, for VIPs to name: of those that have a source the longest prefix decides; one that is in "
+		"none is let in unless the list allows any",
+		.max = CONFIG_MAX_ACCESS, LIST_OF(config, access, n_access, config_access) },
+	{ "access.name", SETTING_NAME, NULL, "what VIPs and commands call it", .required = true,
+		IN(config_access, name) },
+	{ "access.allow", SETTING_STRINGS, NULL, "prefixes, as \"10.0.0.0/8\" or \"2001:db8::/32\", or addresses",
+		.check = access_prefix_check, IN(config_access, allow) },
+	{ "access.deny", SETTING_STRINGS, NULL, "the same, to be kept out", .check = access_prefix_check,
+		IN(config_access, deny) },
+	{ "access.allow_file", SETTING_TEXT, NULL,
+		"a file with more of them, one a line, \"#\" begins a comment; looked for beside this one", .min = 1,
+		.max = 4095, IN(config_access, allow_file) },
+	{ "access.deny_file", SETTING_TEXT, NULL, "the same, to be kept out", .min = 1, .max = 4095,
+		IN(config_access, deny_file) },
+
 	{ "vips", SETTING_LIST, NULL, "what clients connect to", .max = CONFIG_MAX_VIPS,
 		LIST_OF(config, vips, n_vips, config_vip) },
 	{ "vips.address", SETTING_ADDRESS, NULL, "of the pool's family", .required = true,
@@ -260,6 +277,7 @@ const struct setting settings[] = {
 		.required = true, IN(config_vip, port) },
 	{ "vips.pool", SETTING_NAME, NULL, "the name of one of the pools", .required = true,
 		IN(config_vip, pool) },
+	{ "vips.access", SETTING_NAME, NULL, "the name of one of the access lists", IN(config_vip, policy.access) },
 	{ "vips.source_rate", SETTING_NUMBER, "0",
 		"new flows a second that one source may begin, an IPv4 address or an IPv6 /64; 0: any number",
 		.max = VIP_SOURCE_RATE_MAX, IN(config_vip, policy.source_rate) },
@@ -303,7 +321,7 @@ const struct setting *settings_find(const char *prefix, const char *name)
 
 const char *settings_list_of(const struct setting *setting)
 {
-	static const char *const lists[] = { "pools.backends", "pools", "vips" };
+	static const char *const lists[] = { "pools.backends", "pools", "access", "vips" };
 
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
 		size_t length = strlen(lists[i]);

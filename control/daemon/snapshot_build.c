@@ -37,7 +37,11 @@ struct layout {
 	uint64_t n_slots;
 	uint32_t vip_index_size;
 	uint32_t n_policies;
-	uint64_t ports_off, vips_off, pools_off, backends_off, slots_off, policies_off, size;
+	uint32_t n_access;
+	uint32_t n_rules;
+	uint64_t n_access_words;
+	uint64_t ports_off, vips_off, pools_off, backends_off, slots_off, policies_off, access_off, access_words_off;
+	uint64_t size;
 };
 
 struct snapshot_builder *snapshot_builder_new(void)
@@ -153,6 +157,21 @@ static int build_dirty_slots(struct snapshot_builder *builder, struct model *mod
 	return 0;
 }
 
+/* See that the access lists that VIPs have are compiled, and number them. 0 or -ENOMEM. */
+static int build_access(struct model *model)
+{
+	uint32_t n = 0;
+
+	for (struct access_list *list = model_access_lists(model); list; list = list->next) {
+		bool used = model_access_user(model, list, NULL);
+
+		list->index = used ? n++ : ACCESS_UNUSED;
+		if (used && access_list_compile(list))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static uint64_t place(uint64_t *size, uint64_t bytes)
 {
 	uint64_t at = *size;
@@ -164,6 +183,21 @@ static uint64_t place(uint64_t *size, uint64_t bytes)
 static uint32_t slots_of(const struct pool *pool)
 {
 	return model_pool_is_used(pool) ? pool->n_slots : 0;
+}
+
+static void measure_access(struct model *model, struct layout *l)
+{
+	for (const struct access_list *list = model_access_lists(model); list; list = list->next) {
+		if (list->index == ACCESS_UNUSED)
+			continue;
+		l->n_access++;
+		l->n_access_words += list->n_words;
+		for (uint32_t i = 0; i < list->n; i++)
+			if (list->rules[i].id >= l->n_rules)
+				l->n_rules = list->rules[i].id + 1;
+	}
+	l->access_off = place(&l->size, l->n_access * sizeof(struct snapshot_access));
+	l->access_words_off = place(&l->size, l->n_access_words * sizeof(__u32));
 }
 
 static void measure(struct model *model, uint32_t n_ports, struct layout *l)
@@ -192,6 +226,7 @@ static void measure(struct model *model, uint32_t n_ports, struct layout *l)
 	l->policies_off = place(&l->size, l->n_policies * sizeof(struct snapshot_policy));
 	l->backends_off = place(&l->size, l->n_backends * sizeof(struct snapshot_backend));
 	l->slots_off = place(&l->size, l->n_slots * sizeof(__u16));
+	measure_access(model, l);
 	/* The VIP index stands last, as its size is not certain before it is filled. */
 }
 
@@ -210,6 +245,7 @@ static struct snapshot_vip vip_entry(const struct vip *vip, const struct snapsho
 		.port = core_be16(vip->port),
 		.proto = vip->protocol,
 		.flags = (__u8)(VIP_USED | VIP_ACTIVE | (vip->policy.source_rate ? VIP_RATE : 0) |
+			(*vip->policy.access ? VIP_ACCESS : 0) |
 			pool->scheduler << VIP_SCHED_SHIFT),
 		.vip = vip->id,
 		.pool = serving(vip->pool)->id,
@@ -310,10 +346,28 @@ static void fill_policies(
 		uint32_t burst = p->source_burst ? p->source_burst : p->source_rate;
 
 		to->half_open = model_vip_half_open(vip, inputs->flow_capacity);
+		if (*p->access)
+			to->access = model_access_find(model, p->access)->index;
 		if (!p->source_rate)
 			continue;
 		to->source_interval = rate_interval(p->source_rate);
 		to->source_tolerance = rate_tolerance(to->source_interval, burst);
+	}
+}
+
+static void fill_access(struct model *model, const struct layout *l, char *block)
+{
+	struct snapshot_access *access = (struct snapshot_access *)(block + l->access_off);
+	__u32 *words = (__u32 *)(block + l->access_words_off), first = 0;
+
+	for (const struct access_list *list = model_access_lists(model); list; list = list->next) {
+		if (list->index == ACCESS_UNUSED)
+			continue;
+		access[list->index] = list->nodes;
+		access[list->index].links += first;
+		access[list->index].leaves += first;
+		memcpy(words + first, list->words, list->n_words * sizeof(*words));
+		first += (__u32)list->n_words;
 	}
 }
 
@@ -340,6 +394,11 @@ static void fill_header(struct snapshot_header *h, const struct layout *l, const
 		.slots_off = l->slots_off,
 		.policies_off = l->policies_off,
 		.n_policies = l->n_policies,
+		.access_off = l->access_off,
+		.access_words_off = l->access_words_off,
+		.n_access = l->n_access,
+		.n_rules = l->n_rules,
+		.n_access_words = l->n_access_words,
 	};
 	for (int state = FLOW_SYN; state < FLOW_STATE_COUNT; state++)
 		h->timeout[state] = (__u16)((inputs->timeout_s[state] + FLOW_TICK_S - 1) / FLOW_TICK_S);
@@ -361,6 +420,7 @@ static void fill(struct model *model, const struct snapshot_inputs *inputs, cons
 		memcpy(block + l->pools_off, pools, l->n_pools * sizeof(*pools));
 	memcpy(block + l->vips_off, vips, l->vip_index_size * sizeof(*vips));
 	fill_policies(model, (struct snapshot_policy *)(block + l->policies_off), inputs);
+	fill_access(model, l, block);
 	fill_backends(model, (struct snapshot_backend *)(block + l->backends_off), inputs);
 	for (const struct pool *pool = model_pools(model); pool; pool = pool->next)
 		if (slots_of(pool))
@@ -458,7 +518,7 @@ int snapshot_build(struct snapshot_builder *builder, struct model *model, const 
 	int err;
 
 	*block = (struct snapshot_block){ .fd = -1 };
-	if (build_dirty_slots(builder, model, inputs->hash_key))
+	if (build_dirty_slots(builder, model, inputs->hash_key) || build_access(model))
 		return no_memory(error);
 	measure(model, inputs->n_ports, &l);
 	pools = calloc(l.n_pools + 1, sizeof(*pools));

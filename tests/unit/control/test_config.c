@@ -75,7 +75,7 @@ static const struct refusal scalars[] = {
 	{ DPDK "path = { };", "shunt.conf:2: path: must be \"auto\", \"dpdk\" or \"xdp\", not a group" },
 	{ DPDK "flowtable: { };", "shunt.conf:2: flowtable: unknown setting: did you mean \"flow_table\"?" },
 	{ DPDK "bananas = true;", "shunt.conf:2: bananas: unknown setting; there is path, interface, dpdk, xdp, flow_table, "
-	      "control, announce, echo, pools, vips" },
+	      "control, announce, echo, pools, access, vips" },
 	{ DPDK "flow_table:\n{\n capcity = 5000;\n};",
 		"shunt.conf:4: flow_table.capcity: unknown setting: did you mean \"capacity\"?" },
 	{ DPDK "flow_table = 7;", "shunt.conf:2: flow_table: must be a group { ... }, not a number" },

@@ -1,0 +1,117 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Access lists: who is denied is cut off with the command that says so, connections under way too; who is let in
+# goes on. By command and by file, of 100,000 prefixes, counted by rule, kept over restarts.
+#
+#   client ── router ── lan ──┬── lb        198.51.100.2, 2001:db8:ff::2: the client
+#                             └── rs1, rs2, rs3
+#
+# Paths: dpdk xdp
+. "$(dirname "$0")/_init.sh"
+
+start_all
+
+gets() { is "$1" "$(http 3 "${2:-$vip4}" | wc -l)" 3; }
+gets_none() {
+	on client curl -gsS -m 0.5 "http://${2:-$vip4}/" >/dev/null 2>&1 && fail "$1: there is an answer"
+	return 0
+}
+rule() { # LIST PREFIX: its packets
+	json access show "$1" ".rules[] | select(.prefix == \"$2\") | .packets"
+}
+address() { on client ip -j "-$1" addr show dev eth0 scope global | jq -r '.[0].addr_info[0].local'; }
+client4=$(address 4) client6=$(address 6)
+
+step "a list by command, in force with the command"
+ctl access new edge
+ctl access add edge deny 203.0.113.0/24 "$client4"
+gets "a list that no VIP has"
+ctl vip set "$vip4:80/tcp" --access edge
+gets_none "the client is denied"
+gets "its IPv6 address is not" "[$vip6]"
+ctl vip set "[$vip6]:80/tcp" --access edge
+gets "the same list for IPv6" "[$vip6]"
+ctl access add edge deny "${client6%::*}::/48"
+gets_none "the client's prefix is denied" "[$vip6]"
+is "UDP, a VIP without it" "$(udp 5 "$vip4" | wc -l)" 5
+(($(counter drop_denied) >= 2)) || fail "drop_denied is $(counter drop_denied)"
+(($(rule edge "$client4/32") >= 1)) || fail "the rule's counter is $(rule edge "$client4/32")"
+is "a rule nobody met" "$(rule edge 203.0.113.0/24)" 0
+ctl access del edge "$client4" "${client6%::*}::/48"
+gets "taken out of the list"
+gets "taken out of the list, IPv6" "[$vip6]"
+
+step "a connection under way is cut, and goes on when it may"
+download cut 1m
+ctl access add edge deny "$client4/32"
+before=$(rule edge "$client4/32")
+counted_more() { (($(rule edge "$client4/32") > before)); }
+await 5 "packets of it are dropped" counted_more
+ctl access del edge "$client4/32"
+downloaded cut 60
+
+step "allow: the longest prefix decides, others are kept out"
+ctl access add edge allow 192.0.2.0/24
+gets_none "in none, of a list that allows some"
+(($(counter drop_not_allowed) >= 1)) || fail "drop_not_allowed is $(counter drop_not_allowed)"
+ctl access add edge allow "${client4%.*}.0/24"
+gets "in an allow"
+ctl access add edge deny "$client4/32"
+gets_none "denied in it"
+ctl access del edge "$client4/32"
+gets "in an allow again"
+(($(rule edge "${client4%.*}.0/24") >= 10)) || fail "the allow's counter"
+
+step "what is refused"
+refused 1 'already, to allow' ctl access add edge deny 192.0.2.0/24
+refused 1 'has no 10.0.0.0/8' ctl access del edge 10.0.0.0/8
+refused 1 'did you mean "edge"' ctl access add egde deny 10.0.0.0/8
+refused 1 'in use by VIP' ctl access remove edge
+refused 2 '10.0.0.0/8 is meant' ctl access add edge deny 10.1.0.0/8
+ctl access add edge deny 10.0.0.0/33 2>/dev/null && fail "33 bits of IPv4"
+refused 1 'no access list' ctl vip set "$vip4:80/tcp" --access other
+
+step "kept over a restart of shuntd, counters too"
+before=$(rule edge "${client4%.*}.0/24")
+kill_hard shuntd
+lab start shuntd
+await 15 "shuntd is back" connected
+await 15 "every backend is up" all_up
+(($(rule edge "${client4%.*}.0/24") >= before)) || fail "the counter fell: $(rule edge "${client4%.*}.0/24"), was $before"
+gets "still allowed"
+ctl access add edge deny "$client4/32"
+gets_none "still to be denied"
+ctl access del edge "$client4/32"
+
+step "save and reload"
+ctl save "$scratch/saved.conf"
+ctl check "$scratch/saved.conf" >/dev/null
+cp "$scratch/saved.conf" "$run/shunt.conf"
+matches "reload of what was saved" "$(ctl reload --dry-run)" 'Nothing to change'
+
+step "a file of 100,000 prefixes"
+awk 'BEGIN { for (i = 0; i < 100000; i++) printf "%d.%d.%d.0/%d\n", 11 + i % 150, i / 150 % 256, i / 38400, 24 + i % 2 * 0 }' |
+	sort -u >"$run/deny.txt"
+lines=$(wc -l <"$run/deny.txt")
+sed -i -E 's/^access = \($/access = (\n  { name = "big"; deny_file = "deny.txt"; },/' "$run/shunt.conf"
+matches "reload" "$(ctl reload)" "access big added, $lines prefixes"
+ctl vip set "$vip4:80/tcp" --access big
+gets "in none of very many"
+ctl access add big deny "$client4"
+gets_none "one more of very many"
+ctl access del big "$client4"
+gets "and not any more"
+echo "198.51.100.0/24 # the client's" >>"$run/deny.txt"
+sed -i -E 's/(address = "192.0.2.80"; protocol = "tcp".*access = ")edge/\1big/' "$run/shunt.conf"
+matches "reload" "$(ctl reload)" "access big deny 198.51.100.0/24 added"
+gets_none "in the file now"
+is "rules" "$(json access show '.access[] | select(.name == "big") | .deny')" $((lines + 1))
+(($(rule big 198.51.100.0/24) >= 1)) || fail "its counter"
+sed -i '$s/.*/not a prefix/' "$run/deny.txt"
+refused 1 'deny.txt:[0-9]+: there is more than a prefix on the line' ctl reload
+ctl vip set "$vip4:80/tcp" --access none
+gets "without a list"
+
+step "every packet has its verdict"
+await 10 "all packets are accounted for" accounted_for
