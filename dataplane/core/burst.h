@@ -21,6 +21,7 @@
 /* A burst between its two halves. Index i is of the i-th packet that is a VIP's flow's. */
 struct burst_flows {
 	__u32 n;
+	__u32 errors;	       /* frames that are ICMP errors for VIPs, a bit each */
 	__u8 frame[BURST_MAX]; /* index among the burst's frames */
 	__u8 signal[BURST_MAX];
 	__u32 bucket[BURST_MAX]; /* the first of flow_place() */
@@ -40,7 +41,7 @@ struct burst_flows {
 /* At first, and when another snapshot is to be used: forget the old one. */
 core_inline void burst_reset(struct burst_flows *b)
 {
-	b->n = b->n_asked = 0;
+	b->n = b->n_asked = b->errors = 0;
 	b->guess = (void *)0;
 }
 
@@ -57,17 +58,24 @@ core_inline __u64 burst_wanted(__u32 vip, __u32 signal, __u32 tick)
 }
 
 /*
- * Any packet, whatever its shape. Returns 1 for a flow's, with its VIP, its signal, its source and its hash's message:
- * for a flow that isn't IPv4's the hash itself and a last word of 0, which no message has. Else 0 with the verdict.
+ * Any packet, whatever its shape. Returns 1 for a flow's, with its VIP, its signal, its source and its hash's
+ * message: for a flow that isn't IPv4's the hash itself and a last word of 0, which no message has. Else 0 with
+ * the verdict; or, for frame i of the burst, with its bit in *errors: an ICMP error, whose turn comes among the
+ * flows' packets.
  */
 core_cold int burst_match(const struct tables *t, const struct frame *f, const struct snapshot_vip **vip,
-	__u8 *signal, struct addr *src, struct flow_message *message, struct verdict *v)
+	__u8 *signal, struct addr *src, struct flow_message *message, struct verdict *v, __u32 i, __u32 *errors)
 {
 	struct packet p;
 	struct lookup l;
+	enum match match;
 
 	packet_parse(f, &p);
-	if (!forward_begin(t, f, &p, &l, v))
+	match = forward_match(t, f, &p, &l, v);
+	if (match == MATCH_OTHER)
+		match = forward_other(t, f, &p, v);
+	*errors |= (__u32)(match == MATCH_ERROR) << i;
+	if (match != MATCH_FLOW)
 		return 0;
 	*vip = l.vip;
 	*signal = l.signal;
@@ -146,7 +154,7 @@ core_inline void burst_begin(const struct tables *t, const struct frame *frames,
 	__u32 n_flows = 0, n_buckets = t->n_buckets, tick = t->tick;
 	const __u64 *key;
 
-	b->n = b->n_asked = 0;
+	b->n = b->n_asked = b->errors = 0;
 	if (core_unlikely(!t->header)) {
 		for (__u32 i = 0; i < n; i++)
 			verdict_set(&verdicts[i], ACTION_TO_KERNEL, COUNTER_TO_KERNEL);
@@ -163,7 +171,8 @@ core_inline void burst_begin(const struct tables *t, const struct frame *frames,
 			message = plain_message(p);
 			src = addr_from_ipv4((__be32)p->addresses);
 			signal = p->proto == PROTO_TCP ? p->tcp_flags & SIGNAL_TCP : SIGNAL_UDP;
-		} else if (!burst_match(t, &frames[i], &vip, &signal, &src, &message, &verdicts[i])) {
+		} else if (!burst_match(
+				   t, &frames[i], &vip, &signal, &src, &message, &verdicts[i], i, &b->errors)) {
 			continue;
 		}
 		first[n_flows] = message.first;
@@ -306,9 +315,52 @@ core_inline void burst_sample(const struct tables *t, const struct frame *frames
 	}
 }
 
+/* The verdict on packet i of the flows'. Returns whether it was a hit, which is the caller's to count. */
+core_inline __u32 burst_finish_one(const struct tables *t, const struct frame *frames, struct verdict *verdicts,
+	const struct burst_flows *b, __u32 i)
+{
+	const struct frame *f = &frames[b->frame[i]];
+	struct verdict *v = &verdicts[b->frame[i]];
+
+	if (core_likely(t->n_buckets && burst_hit(t, f, b, i, v)))
+		return 1;
+	burst_finish_other(t, f, b, i, v);
+	return 0;
+}
+
+/* Those on the ICMP errors among the frames before this one. Returns the others. */
+core_cold __u32 burst_finish_errors(
+	const struct tables *t, const struct frame *frames, struct verdict *verdicts, __u32 errors, __u32 before)
+{
+	for (__u32 i = 0; i < before; i++) {
+		struct packet p;
+
+		if (!(errors >> i & 1))
+			continue;
+		packet_parse(&frames[i], &p);
+		forward_quoted(t, &frames[i], p, &verdicts[i]);
+		errors &= ~(1u << i);
+	}
+	return errors;
+}
+
+/* All of them, in the order in which they came: an error may be about a flow that the burst changes. */
+core_cold __u32 burst_finish_in_order(
+	const struct tables *t, const struct frame *frames, struct verdict *verdicts, const struct burst_flows *b)
+{
+	__u32 hits = 0, errors = b->errors;
+
+	for (__u32 i = 0; i < b->n; i++) {
+		errors = burst_finish_errors(t, frames, verdicts, errors, b->frame[i]);
+		hits += burst_finish_one(t, frames, verdicts, b, i);
+	}
+	burst_finish_errors(t, frames, verdicts, errors, BURST_MAX);
+	return hits;
+}
+
 /*
- * Sets the verdicts of the flows' packets; those bound for a backend have their MAC addresses rewritten. The
- * bursts before this one have been counted as received, and no more.
+ * Sets the verdicts of the flows' packets, and of ICMP errors about them; those bound for a backend have their MAC
+ * addresses rewritten. The bursts before this one have been counted as received, and no more.
  */
 core_inline void burst_finish(
 	const struct tables *t, const struct frame *frames, struct verdict *verdicts, struct burst_flows *b)
@@ -319,15 +371,11 @@ core_inline void burst_finish(
 		burst_admit(t, verdicts, b);
 	if (core_likely(t->n_buckets))
 		burst_find(t, b);
-	for (__u32 i = 0; i < b->n; i++) {
-		const struct frame *f = &frames[b->frame[i]];
-		struct verdict *v = &verdicts[b->frame[i]];
-
-		if (core_likely(t->n_buckets && burst_hit(t, f, b, i, v)))
-			hits++;
-		else
-			burst_finish_other(t, f, b, i, v);
-	}
+	if (core_unlikely(b->errors))
+		hits = burst_finish_in_order(t, frames, verdicts, b);
+	else
+		for (__u32 i = 0; i < b->n; i++)
+			hits += burst_finish_one(t, frames, verdicts, b, i);
 	t->stats->counter[COUNTER_FLOW_HIT] += hits;
 	burst_sample(t, frames, verdicts, b);
 }

@@ -128,9 +128,152 @@ static size_t from_flow(struct random *r, const struct mac *own, uint8_t *frame)
 	return len;
 }
 
+/* Where the IP header is that a frame's tags lead to, or 0: there is none, or no room for more in front of its
+ * payload. */
+static size_t ip_of(const uint8_t *frame, size_t len)
+{
+	size_t l3 = ETH_LEN;
+
+	while (l3 < ETH_LEN + 8 && (frame[l3 - 2] == 0x81 || frame[l3 - 2] == 0x88) && !(frame[l3 - 1] & 0x57))
+		l3 += 4;
+	if (len < l3 + 60 || len > RANDOM_FRAME_MAX - 128)
+		return 0;
+	if (frame[l3 - 2] == 0x08 && !frame[l3 - 1] && frame[l3] == 0x45)
+		return l3;
+	return frame[l3 - 2] == 0x86 && frame[l3 - 1] == 0xdd && frame[l3] >> 4 == 6 ? l3 : 0;
+}
+
+static void add16(uint8_t *at, size_t n)
+{
+	size_t sum = (size_t)(at[0] << 8 | at[1]) + n;
+
+	at[0] = (uint8_t)(sum >> 8);
+	at[1] = (uint8_t)sum;
+}
+
+/* Make room for size bytes at offset; returns the frame's length then. */
+static size_t spread(uint8_t *frame, size_t len, size_t offset, size_t size)
+{
+	memmove(frame + offset + size, frame + offset, len - offset);
+	memset(frame + offset, 0, size);
+	return len + size;
+}
+
+/* Options behind an IPv4 header, or an extension header behind an IPv6 one. */
+static size_t put_extension(struct random *r, uint8_t *frame, size_t len, size_t l3)
+{
+	static const uint8_t kinds[] = { PROTO_HOP_BY_HOP, PROTO_ROUTING, PROTO_DEST_OPTS, PROTO_DEST_OPTS,
+		PROTO_FRAGMENT, PROTO_AH };
+	size_t size = 4 * (1 + random_below(r, 10));
+	uint8_t kind = kinds[random_below(r, 6)], *ext = frame + l3 + 40;
+
+	if (frame[l3] == 0x45) {
+		len = spread(frame, len, l3 + 20, size);
+		memset(frame + l3 + 20, 1, size);
+		frame[l3] = (uint8_t)(0x45 + size / 4);
+		add16(frame + l3 + 2, size);
+		return len;
+	}
+	size = kind == PROTO_FRAGMENT ? 8 : (size + 7) & ~7u;
+	len = spread(frame, len, l3 + 40, size);
+	ext[0] = frame[l3 + 6];
+	ext[1] = (uint8_t)(kind == PROTO_FRAGMENT ? 0 : kind == PROTO_AH ? size / 4 - 2 : size / 8 - 1);
+	if (kind == PROTO_ROUTING && !random_below(r, 4))
+		ext[3] = 1;
+	frame[l3 + 6] = kind;
+	add16(frame + l3 + 4, size);
+	return len;
+}
+
+/* A source that nobody may have, or one that somebody may. */
+static void put_source(struct random *r, uint8_t *ip)
+{
+	static const uint8_t first[] = { 0, 127, 224, 239, 240, 255, 126, 223 };
+
+	if (ip[0] >> 4 == 4 && random_below(r, 3)) {
+		ip[12] = first[random_below(r, sizeof(first))];
+	} else if (ip[0] >> 4 == 4) {
+		memcpy(ip + 12, ip + 16, 4);
+		ip[15] = (uint8_t)(80 + random_below(r, 6));
+	} else {
+		switch (random_below(r, 4)) {
+		case 0:
+			ip[8] = 0xff;
+			break;
+		case 1:
+			memset(ip + 8, 0, 15);
+			ip[23] = (uint8_t)random_below(r, 3);
+			break;
+		case 2:
+			memset(ip + 8, 0, 10);
+			memset(ip + 18, 0xff, 2);
+			break;
+		default:
+			memcpy(ip + 8, ip + 24, 16);
+			ip[23] = (uint8_t)(0x80 + random_below(r, 6));
+		}
+	}
+}
+
+/* A packet to a client, as the VIP of a flow's would send, in an ICMP error for the VIP. */
+static size_t make_error(struct random *r, uint8_t *frame, size_t l3)
+{
+	static const uint8_t types4[] = { 3, 3, 3, 11, 12, 4, 5 }, types6[] = { 1, 2, 2, 3, 4, 5, 137 };
+	int v4 = frame[l3] >> 4 == 4;
+	size_t ip = v4 ? 20 : 40, addr = v4 ? 4 : 16, at = v4 ? 12 : 8, quote = l3 + ip + 8, len = quote + ip + 8;
+	uint8_t packet[48], *icmp = frame + l3 + ip;
+
+	memcpy(packet, frame + l3, ip + 8);
+	memcpy(packet + at, frame + l3 + at + addr, addr);
+	memcpy(packet + at + addr, frame + l3 + at, addr);
+	memcpy(packet + ip, frame + l3 + ip + 2, 2);
+	memcpy(packet + ip + 2, frame + l3 + ip, 2);
+	memset(icmp, 0, 8);
+	memcpy(frame + quote, packet, ip + 8);
+	icmp[0] = v4 ? types4[random_below(r, 7)] : types6[random_below(r, 7)];
+	frame[l3 + (v4 ? 9 : 6)] = v4 ? PROTO_ICMP : PROTO_ICMPV6;
+	frame[l3 + 2 + (v4 ? 0 : 2)] = 0;
+	frame[l3 + 3 + (v4 ? 0 : 2)] = (uint8_t)(v4 ? len - l3 : len - l3 - 40);
+	/* From anywhere; and something wrong with the quote, now and then. */
+	frame[l3 + at + addr - 2] ^= 0x40;
+	if (random_below(r, 4) == 0)
+		len = put_extension(r, frame, len, quote);
+	if (random_below(r, 4) == 0)
+		frame[quote + random_below(r, (uint32_t)(len - quote))] ^= (uint8_t)(1u << random_below(r, 8));
+	return len;
+}
+
+/* Tags in front, options, extension headers, sources, errors about it: now and then each of them. */
+static size_t dress(struct random *r, uint8_t *frame, size_t len)
+{
+	size_t l3 = ip_of(frame, len);
+
+	if (!l3)
+		return len;
+	if (random_below(r, 8) == 0)
+		len = make_error(r, frame, l3);
+	if (random_below(r, 16) == 0)
+		put_source(r, frame + l3);
+	for (int i = 0; i < 3 && frame[l3] != 0x45 && random_below(r, 6) == 0; i++)
+		len = put_extension(r, frame, len, l3);
+	if (frame[l3] == 0x45 && random_below(r, 6) == 0)
+		len = put_extension(r, frame, len, l3);
+	if (frame[l3] >> 4 == 4 && random_below(r, 16))
+		frame_ipv4_seal(frame + l3);
+	if (random_below(r, 8) == 0) {
+		len = spread(frame, len, 12, 4);
+		frame[12] = random_below(r, 2) ? 0x81 : 0x88;
+		frame[13] = frame[12] == 0x81 ? 0x00 : 0xa8;
+		frame[15] = (uint8_t)random_next(r);
+	}
+	return len;
+}
+
 size_t random_frame(struct random *r, const struct fixtures *fixtures, const struct mac *own, uint8_t *frame)
 {
-	return random_below(r, 3) ? from_flow(r, own, frame) : from_fixture(r, fixtures, frame);
+	size_t len = random_below(r, 3) ? from_flow(r, own, frame) : from_fixture(r, fixtures, frame);
+
+	return dress(r, frame, len);
 }
 
 /* Fill a pool's slots with those of its backends that may be in them, by their weights; none: no slots. */

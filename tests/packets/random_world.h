@@ -25,7 +25,9 @@ uint32_t random_below(struct random *r, uint32_t n);
 
 /*
  * A frame of 14..RANDOM_FRAME_MAX bytes: a fixture's, as it is or with some bits changed, cut or made longer; or
- * one of a flow of the fixtures' VIPs, with any flags. frame: room for RANDOM_FRAME_MAX. Returns its length.
+ * one of a flow of the fixtures' VIPs, with any flags; either now and then with tags, options, extension headers,
+ * a source that nobody has, or as what an ICMP error for the VIP quotes. frame: room for RANDOM_FRAME_MAX. Returns
+ * its length.
  */
 size_t random_frame(struct random *r, const struct fixtures *fixtures, const struct mac *own, uint8_t *frame);
 

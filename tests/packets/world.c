@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frame_text.h"
+
 /* Around a frame, as a driver leaves room there: longer than any header that an offset could be wrong by. */
 #define HEADROOM 128
 #define TAILROOM 512
@@ -187,22 +189,51 @@ void parcel_free(struct parcel *p)
 	p->out = NULL;
 }
 
+/* Make a copy of a frame, at f, one that was sent to this host and is as long as it says. p: what it is. */
+static void mend(const struct world *w, struct frame *f, const struct packet *p)
+{
+	__be16 len;
+
+	if (f->len < sizeof(struct eth_header))
+		return;
+	memcpy(f->data, &w->tables.ports[0].mac, sizeof(struct mac));
+	if (p->fault != COUNTER_DROP_LENGTH && p->fault != COUNTER_DROP_CHECKSUM)
+		return;
+	if (addr_is_ipv4(p->dst)) {
+		len = core_be16(f->len - p->l3);
+		memcpy(f->data + p->l3 + 2, &len, sizeof(len));
+		frame_ipv4_seal(f->data + p->l3);
+	} else {
+		len = core_be16(f->len - p->l3 - sizeof(struct ipv6_header));
+		memcpy(f->data + p->l3 + 4, &len, sizeof(len));
+	}
+}
+
 /*
- * Where the flow of a frame, or that which it is an error about, has its entry. The frame stays as it is. Returns 0,
- * or -1 if it isn't a VIP's flow's.
+ * Where the flow of a frame, or that which it is an error about, has its entry: of one that is dropped for a wrong
+ * MAC address, length or checksum, the flow that it would be of. Returns 0, or -1 if it isn't a VIP's flow's.
  */
 static int place_of(const struct world *w, const uint8_t *frame, size_t len, struct lookup *l)
 {
-	struct frame f = { .data = (__u8 *)frame, .end = (__u8 *)frame + len, .len = (__u32)len };
+	__u8 *copy = malloc(len ? len : 1);
+	struct frame f = { .data = copy, .end = copy + len, .len = (__u32)len };
 	struct verdict v;
 	struct packet p;
+	int match;
 
+	if (!copy)
+		abort();
+	memcpy(copy, frame, len);
+	packet_parse(&f, &p);
+	mend(w, &f, &p);
 	packet_parse(&f, &p);
 	if (p.kind == PACKET_ERROR)
 		packet_parse_quote(&f, &p);
 	if (p.kind == PACKET_ERROR)
 		p.kind = PACKET_FLOW;
-	if (!w->tables.n_buckets || forward_match(&w->tables, &f, &p, l, &v) != MATCH_FLOW)
+	match = w->tables.n_buckets ? (int)forward_match(&w->tables, &f, &p, l, &v) : MATCH_OTHER;
+	free(copy);
+	if (match != MATCH_FLOW)
 		return -1;
 	forward_hash(&w->tables, &p, l);
 	forward_place(&w->tables, l);

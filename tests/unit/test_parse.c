@@ -550,6 +550,83 @@ static void icmp_types(void)
 		}
 }
 
+static void check_quote(const struct packet *p, int good)
+{
+	if (!good) {
+		check_fault(p, COUNTER_DROP_ICMP_QUOTE);
+		return;
+	}
+	CU_ASSERT_EQUAL(p->kind, PACKET_ERROR);
+	CU_ASSERT_EQUAL(p->proto, PROTO_TCP);
+	CU_ASSERT_EQUAL(p->sport, core_be16(40000));
+	CU_ASSERT_EQUAL(p->dport, core_be16(443));
+}
+
+/* ICMP errors with every number of bytes of what they quote, behind every length of options: ports are what it
+ * takes. */
+static void quotes_cut(void)
+{
+	quotes = 1;
+	for (int words = 0; words <= 10; words++)
+		for (int left = 0; left <= 60 + 8; left++) {
+			struct packet p;
+			size_t total;
+
+			begin(0);
+			add("ipv4 src=203.0.113.1 dst=192.0.2.80");
+			add("icmp type=3 code=4");
+			add("ipv4 src=192.0.2.80 dst=198.51.100.2 options=%.*s", 8 * words,
+				"010101010101010101010101010101010101010101010101010101010101010101010101010101010"
+				"1010101");
+			add("tcp sport=443 dport=40000");
+			add("data len=60");
+			if (frame_text_finish(&text))
+				CU_FAIL_FATAL("the test's own frame is wrong");
+			total = 28 + (size_t)left;
+			text.data[16] = (uint8_t)(total >> 8);
+			text.data[17] = (uint8_t)total;
+			frame_ipv4_seal(text.data + ETH_LEN);
+			p = parse_as_it_is();
+			check_quote(&p, left >= 24 + 4 * words);
+			/* And where the frame, too, ends there. */
+			text.len = ETH_LEN + total;
+			p = parse_as_it_is();
+			check_quote(&p, left >= 24 + 4 * words);
+		}
+	quotes = 0;
+}
+
+/* The same over IPv6, with up to five extension headers in the quote. */
+static void quotes6_cut(void)
+{
+	quotes = 1;
+	for (int n = 0; n <= 5; n++)
+		for (int left = 0; left <= 40 + 16 * n + 8; left++) {
+			struct packet p;
+			size_t total;
+
+			begin(0);
+			add("ipv6 src=2001:db8:ffff::1 dst=2001:db8::80");
+			add("icmp6 type=2");
+			add("ipv6 src=2001:db8::80 dst=2001:db8:1::2");
+			for (int i = 0; i < n; i++)
+				add("dest-opts size=16");
+			add("tcp sport=443 dport=40000");
+			if (frame_text_finish(&text))
+				CU_FAIL_FATAL("the test's own frame is wrong");
+			total = 8 + (size_t)left;
+			text.data[18] = (uint8_t)(total >> 8);
+			text.data[19] = (uint8_t)total;
+			p = parse_as_it_is();
+			check_quote(&p, left >= 44 + 16 * n);
+			CU_ASSERT(p.kind != PACKET_ERROR || addr_equal(p.src, unit_addr("2001:db8:1::2")));
+			text.len = ETH_LEN + 40 + total;
+			p = parse_as_it_is();
+			check_quote(&p, left >= 44 + 16 * n);
+		}
+	quotes = 0;
+}
+
 /* Every EtherType but those known is left alone. */
 static void ethertypes(void)
 {
@@ -589,6 +666,8 @@ int main(void)
 		{ "port 0", port_zero },
 		{ "every protocol", protocols },
 		{ "every ICMP type", icmp_types },
+		{ "ICMP errors: quotes cut anywhere", quotes_cut },
+		{ "ICMPv6 errors: quotes cut anywhere", quotes6_cut },
 		{ "every other EtherType", ethertypes },
 		{ NULL, NULL },
 	};
