@@ -139,6 +139,7 @@ struct xdp_held {
 _Static_assert(sizeof(struct xdp_owner) == 64, "owner");
 _Static_assert(sizeof(struct xdp_line) == XDP_LINE, "line");
 _Static_assert(sizeof(struct xdp_half) == 448, "XDP half");
+_Static_assert(__builtin_offsetof(struct xdp_control, build_id) == 120, "where tests/integration/_pins.py has it");
 _Static_assert(sizeof(struct xdp_control) == 192 + 2 * 448, "XDP control");
 _Static_assert(__builtin_offsetof(struct xdp_control, half) % 64 == 0, "XDP control");
 _Static_assert(sizeof(struct xdp_cpu) == 64 + XDP_WORK + 8 * STATS_COUNTERS, "XDP CPU");

@@ -13,7 +13,7 @@ import sys
 
 BPF_OBJ_GET = 7
 SYS_BPF = {"x86_64": 321, "aarch64": 280}[platform.machine()]
-PLACES = {"abi": 8, "build": 112}  # offsets in struct xdp_control
+PLACES = {"abi": 8, "build": 120}  # offsets in struct xdp_control
 
 
 class ObjGet(ctypes.Structure):
