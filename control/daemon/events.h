@@ -50,10 +50,11 @@
 	KIND(VIP_FLOOD, "vip_flood", LOG_WARNING, "flood",                                                        \
 		"a VIP has its bound of half-open flows: its new ones get no entry in the flow table")            \
 	KIND(VIP_FLOOD_OVER, "vip_flood_over", LOG_NOTICE, "flood over",                                          \
-		"for some seconds all of the VIP's new flows have had one")                                       \
-	KIND(TABLE_FULL, "table_full", LOG_WARNING, "",                                                           \
+		"for some seconds none of the VIP's new flows was without one")                                   \
+	KIND(TABLE_FULL, "table_full", LOG_WARNING, "table full",                                                 \
 		"the flow table has no room for new flows: they go by hash alone")                                \
-	KIND(TABLE_FULL_OVER, "table_full_over", LOG_NOTICE, "", "it has had room for some seconds")              \
+	KIND(TABLE_FULL_OVER, "table_full_over", LOG_NOTICE, "table full over",                                   \
+		"for some seconds no new flow was without an entry")                                              \
 	KIND(VIP_CLAIMED, "vip_claimed", LOG_WARNING, "address claimed",                                          \
 		"another host says that it has a VIP's address")                                                  \
 	KIND(VIP_PROBED, "vip_probed", LOG_WARNING, "address probed",                                             \

@@ -86,9 +86,9 @@ static void look_at_vip(struct pressure *p, struct vip *v)
 		break;
 	case IS_OVER:
 		event_tell(EVENT_VIP_FLOOD_OVER, v->pool, NULL,
-			"VIP %s is below its bound again: %llu flows had no entry, in %u s",
-			address_print_vip(v->address, v->protocol, v->port, text), so_far(&w->rise),
-			p->seconds - w->rise.begun_s - PRESSURE_QUIET_S);
+			"VIP %s: for %u s no flow was without an entry; %llu were, in %u s",
+			address_print_vip(v->address, v->protocol, v->port, text), PRESSURE_QUIET_S,
+			so_far(&w->rise), p->seconds - w->rise.begun_s - PRESSURE_QUIET_S);
 		break;
 	default:
 		break;
@@ -104,15 +104,15 @@ static void look_at_table(struct pressure *p)
 	switch (look(&p->table, untracked > over_bound ? untracked - over_bound : 0, p->seconds)) {
 	case HAS_BEGUN:
 		event_tell(EVENT_TABLE_FULL, NULL, NULL,
-			"the flow table, for %llu flows, has no room for new ones: they go by hash alone, those "
-			"that are "
-			"there keep their entries (flow_table.capacity)",
+			"made for %llu flows, it has no room for new ones: they go by hash alone, those that are "
+			"there keep "
+			"their entries (flow_table.capacity)",
 			(unsigned long long)p->capacity);
 		break;
 	case IS_OVER:
 		event_tell(EVENT_TABLE_FULL_OVER, NULL, NULL,
-			"the flow table has room again: %llu flows had no entry, in %u s", so_far(&p->table),
-			p->seconds - p->table.begun_s - PRESSURE_QUIET_S);
+			"for %u s no flow was without an entry; %llu were, in %u s", PRESSURE_QUIET_S,
+			so_far(&p->table), p->seconds - p->table.begun_s - PRESSURE_QUIET_S);
 		break;
 	default:
 		break;
