@@ -127,6 +127,14 @@ static const char *endpoint_of(const json_t *vip, char *out)
 	return text_endpoint(out, text_member(vip, "address", "?"), text_number(vip, "port"));
 }
 
+/* Its new flows get no entry in the flow table. */
+static bool is_at_bound(const json_t *vip)
+{
+	unsigned long long bound = text_number(vip, "half_open_bound");
+
+	return bound && text_number(vip, "half_open") >= bound;
+}
+
 static void vip_row(struct table *table, const struct view *view, const json_t *vip, const json_t *pool)
 {
 	char endpoint[TEXT_VIP];
@@ -140,6 +148,8 @@ static void vip_row(struct table *table, const struct view *view, const json_t *
 	table_cell(table, NULL, "%llu", text_number(vip, "active_flows"));
 	table_skip(table);
 	traffic_cells(table, view, vip);
+	if (is_at_bound(vip))
+		table_cell(table, COLOUR_WARN, "has its bound of half-open flows: new ones go by hash");
 }
 
 /* Their first cell is `first`: an arrow in the tree, the pool's name in the table of backends. */
@@ -248,14 +258,6 @@ static const struct {
 
 #define N_VIP_FIGURES (sizeof(vip_figures) / sizeof(*vip_figures))
 
-/* A VIP at its bound of half-open flows: its new ones get no entry. */
-static const char *half_open_colour(const json_t *vip)
-{
-	unsigned long long bound = text_number(vip, "half_open_bound");
-
-	return bound && text_number(vip, "half_open") >= bound ? COLOUR_WARN : NULL;
-}
-
 static void print_vips(const struct view *view, const json_t *vips)
 {
 	struct table *table = table_new(true, view->colour);
@@ -278,7 +280,7 @@ static void print_vips(const struct view *view, const json_t *vips)
 		table_cell(table, NULL, "%llu", text_number(vip, "active_flows"));
 		traffic_cells(table, view, vip);
 		for (size_t figure = 0; view->stats && figure < N_VIP_FIGURES; figure++)
-			table_cell(table, figure ? NULL : half_open_colour(vip), "%s",
+			table_cell(table, !figure && is_at_bound(vip) ? COLOUR_WARN : NULL, "%s",
 				text_count(count, text_real(vip, vip_figures[figure].name)));
 	}
 	table_print(table);

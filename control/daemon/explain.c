@@ -94,7 +94,7 @@ static bool is_at_bound(const struct tables *tables, const struct snapshot_vip *
 {
 	const struct snapshot_policy *policy = tables_policy(tables, vip->vip);
 
-	return policy && half_open &&
+	return policy && half_open && vip->proto == PROTO_TCP &&
 		*(const volatile __u32 *)&half_open[vip->vip & FLOW_VIP_MASK] >= policy->half_open;
 }
 

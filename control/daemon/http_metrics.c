@@ -249,7 +249,7 @@ static void put_vips(const struct daemon *daemon, struct evbuffer *out)
 		{ "vip_bytes_total", "counter", "Bytes of frames to the VIP that were sent to a backend.",
 			vip_bytes },
 		{ "vip_new_flows_total", "counter", "Flows to the VIP that began.", vip_new_flows },
-		{ "vip_flows_half_open", "gauge", "Of its flows in use those of which one packet was seen.",
+		{ "vip_flows_half_open", "gauge", "Of its flows in use those of TCP whose handshake is not over.",
 			vip_half_open },
 		{ "vip_untracked_total", "counter",
 			"Flows to the VIP that began without an entry in the flow table: they go by hash.",

@@ -286,7 +286,7 @@ const struct setting settings[] = {
 		IN(config_vip, policy.source_burst) },
 	{ "vips.half_open", SETTING_NUMBER, NULL,
 		"flows whose handshake is not over that it may have in the flow table: beyond, SYNs are forwarded by "
-		"hash without an entry; not given: a quarter of flow_table.capacity",
+		"hash without an entry; 0: all of them; not given: a quarter of flow_table.capacity",
 		.max = FLOW_CAPACITY_MAX, IN(config_vip, policy.half_open), GIVEN(config_vip, policy.half_open_given) },
 	{ .path = NULL },
 };

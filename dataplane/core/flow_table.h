@@ -104,10 +104,13 @@ core_inline int flow_word_is_closing(__u64 word)
 	return state == FLOW_FIN || state == FLOW_RESET;
 }
 
-/* Whether it waits for more: one packet was seen, of TCP or UDP. */
+/*
+ * Whether it is a TCP flow of which one packet was seen: what VIPs have a bound of. Datagrams of which no second has
+ * come are no less in the way of others, but as likely to be sound: questions to a name server.
+ */
 core_inline int flow_word_is_half_open(__u64 word)
 {
-	return (1u << FLOW_SYN | 1u << FLOW_UDP_NEW) >> flow_word_state(word) & 1;
+	return flow_word_state(word) == FLOW_SYN;
 }
 
 /* Tick of a CLOCK_MONOTONIC reading in seconds. */

@@ -584,7 +584,7 @@ core_cold void forward_miss(const struct tables *t, const struct frame *f, const
 	if (l->signal != SIGNAL_UDP && !lookup_is_syn(l))
 		tables_count(t, COUNTER_FLOW_STRAY);
 	state = flow_first_state(l);
-	if (lookup_begins(l) && forward_is_over_bound(t, l->vip))
+	if (lookup_is_syn(l) && forward_is_over_bound(t, l->vip))
 		state = FLOW_OVER_BOUND;
 	forward_new(t, f, l, place, word, state, v);
 }

@@ -110,7 +110,7 @@ struct stats_header {
 	__u32 closing[STATS_IDS]; /* by backend id */
 	__u32 silent_s[STATS_IDS]; /* by backend id: since the last packet of that of its active flows which had
 				      none for longest; in ticks */
-	__u32 half_open[FLOW_VIP_MASK + 1]; /* by the bits of the VIP id that a flow's word has */
+	__u32 half_open[FLOW_VIP_MASK + 1]; /* TCP flows, by the bits of the VIP id that a flow's word has */
 };
 
 _Static_assert(sizeof(struct stats_traffic) == 32, "stats traffic");

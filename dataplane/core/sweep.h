@@ -21,7 +21,7 @@ struct sweep {
 	__u32 by_backend[STATS_IDS];         /* half-open, established, UDP */
 	__u32 closing_by_backend[STATS_IDS]; /* FIN, RESET */
 	__u32 silent_s[STATS_IDS];	     /* longest silence of an active flow, by backend */
-	__u32 half_open_by_vip[FLOW_VIP_MASK + 1]; /* by the bits of the id that a word has */
+	__u32 half_open_by_vip[FLOW_VIP_MASK + 1]; /* flow_word_is_half_open(), by the bits of the id that a word has */
 };
 
 /* Start anew. */
@@ -34,7 +34,7 @@ core_inline void sweep_begin(struct sweep *s)
 core_inline int sweep_word(struct sweep *s, const struct tables *t, __u64 *place)
 {
 	__u64 word = *(volatile __u64 *)place;
-	__u32 id = flow_word_backend(word), silent_s;
+	__u32 state = flow_word_state(word), id = flow_word_backend(word), silent_s;
 	const struct snapshot_backend *backend;
 
 	if (!word)
@@ -49,10 +49,8 @@ core_inline int sweep_word(struct sweep *s, const struct tables *t, __u64 *place
 		return 1;
 	}
 	s->active++;
-	if (flow_word_is_half_open(word)) {
-		s->half_open++;
-		s->half_open_by_vip[flow_word_vip(word)]++;
-	}
+	s->half_open += state == FLOW_SYN || state == FLOW_UDP_NEW;
+	s->half_open_by_vip[flow_word_vip(word)] += (__u32)flow_word_is_half_open(word);
 	s->by_backend[id]++;
 	silent_s = flow_word_age(word, t->tick) * FLOW_TICK_S;
 	if (silent_s > s->silent_s[id])

@@ -42,7 +42,7 @@
 	COUNTER(FLOW_MOVED, EVENT, "flow_moved", "flows given another backend: theirs was gone or down")   \
 	COUNTER(FLOW_EVICTED, EVENT, "flow_evicted", "half-open or reset flows displaced by newer ones")   \
 	COUNTER(FLOW_UNTRACKED, EVENT, "flow_untracked",                                                   \
-		"new connections, and UDP packets, forwarded by hash alone: no room in the flow table")                 \
+		"new connections, and UDP packets, forwarded by hash alone: no room in the flow table, or for their VIP") \
 	COUNTER(KERNEL_SENT, EVENT, "kernel_sent", "frames of the kernel put on the wire")                 \
 	COUNTER(KERNEL_DROPPED, EVENT, "kernel_dropped", "frames of the kernel that found no room")        \
 	COUNTER(FLOW_CARRIED, EVENT, "flow_carried",                                                       \
@@ -82,7 +82,7 @@
 	COUNTER(FRAGMENT_RELEASED, EVENT, "fragment_released", "held fragments sent once the first had come") \
 	COUNTER(FRAGMENT_EXPIRED, EVENT, "fragment_expired", "held fragments dropped: no first that they belong to came in time") \
 	COUNTER(SYN_OVER_BOUND, EVENT, "syn_over_bound",                                                   \
-		"SYNs forwarded by hash without an entry: their VIP has its bound of half-open flows")     \
+		"of these, those whose VIP has its bound of half-open flows (vips.half_open)")     \
 	COUNTER(VIP_CLAIMED, EVENT, "vip_claimed", "ARP and neighbour discovery in which another host says that it has a VIP's address") \
 	COUNTER(VIP_PROBED, EVENT, "vip_probed", "probes of another host that would like to have a VIP's address")
 
