@@ -3,16 +3,25 @@
  * The XDP program: a body around the forwarding core. What is a VIP's is forwarded, answered or dropped
  * here, all else passes to the kernel. One program for native and generic mode.
  *
- *	shunt_xdp()     the usual packet, at once (usual.h); any other, by steps that keep what they find in
- *work.h: parse()       what it is match()       which VIP it is for flow()        a flow's: to its backend other()
- *what is none: the verdict carry_out()   what the verdict says answer()    writes an answer
+ *	shunt_xdp()     the usual packet, at once (usual.h); any other by steps that keep what they find in work.h:
+ *	  parse()       what it is
+ *	  match()       which VIP it is for
+ *	  access()      what the VIP's access list says of its source
+ *	  limited()     whether its source may begin no flow now
+ *	  flow()        a flow's: which backend it goes to
+ *	  settle()      what that changed about half-open flows
+ *	  sample()      whether hashing alone would send it there, for one of many
+ *	  other()       what is no flow's: the verdict
+ *	  quote()       what packet an ICMP error is about
+ *	  error()       the verdict on that
+ *	  carry_out()   what the verdict says
+ *	    answer()    writes an answer
  *
  * For kernels from 5.15 on: its atomics are of 5.12, no helper is younger than 5.11 but bpf_xdp_get_buff_len(),
  * which the verifier never sees where sizes.frags is 0; look-ups in arrays and bpf_jiffies64() become
  * instructions. The functions are global, so that each is verified once by itself and not once for each way that
  * leads to it: in one piece that came to half of the million instructions that the verifier may walk. Stack is
- * scarce: the deepest chain, shunt_xdp(), flow(), has to fit into 512 bytes with each function's share rounded up
- *to
+ * scarce: the deepest chain, shunt_xdp(), flow(), has to fit into 512 bytes with each function's share rounded up to
  * 32. So steps are called one after the other, and none calls another.
  */
 #include "xdp_tables.h"
@@ -170,7 +179,10 @@ __attribute__((noinline)) int limited(void)
 	return forward_is_over_rate(&t, &l, &v);
 }
 
-/* A packet of a VIP's flow, to the backend it goes to. Returns the XDP action. */
+/*
+ * A packet of a VIP's flow: the verdict. Which is carried out elsewhere, so that what does is verified once, and not
+ * behind each way that leads through here.
+ */
 __attribute__((noinline)) int flow(struct xdp_md *ctx)
 {
 	struct frame f = frame_of(ctx);
@@ -187,13 +199,51 @@ __attribute__((noinline)) int flow(struct xdp_md *ctx)
 		forward_place(&t, &l);
 		l.index = -1;
 		forward_settle(&t, &f, &l, &v);
-		if (forward_is_sampled(&t))
-			forward_sample(&t, &l, &v);
+	} else {
+		verdict_set(&v, ACTION_DROP, COUNTER_DROP_NO_SERVICE);
 	}
-	if (l.vip && v.action == ACTION_TO_BACKEND)
-		return send(&t, &f, &v);
-	count_verdict(&t, v.counter);
-	return XDP_DROP;
+	w->verdict = v;
+	return 0;
+}
+
+/* Count what a flow's packet has changed about half-open flows. */
+__attribute__((noinline)) int settle(void)
+{
+	struct stats_guard *guard;
+	struct tables t;
+
+	tables_open_half(&t, 0);
+	core_unroll
+	for (__u32 i = 0; i < XDP_CHANGES; i++) {
+		__u32 change = t.cpu->change[i];
+
+		guard = change & 0xffff ? tables_guard(&t, (change & 0xffff) - 1) : (void *)0;
+		if (guard)
+			guard->closed++;
+		guard = change >> 16 ? tables_guard(&t, (change >> 16) - 1) : (void *)0;
+		if (guard)
+			guard->opened++;
+		t.cpu->change[i] = 0;
+	}
+	t.cpu->n_changes = 0;
+	return 0;
+}
+
+/* A packet of a VIP's flow that is of the sample, with its verdict. */
+__attribute__((noinline)) int sample(void)
+{
+	struct lookup l = { 0 };
+	struct tables t;
+	const struct work *w = work_open(&t);
+	struct verdict v = w->verdict;
+
+	l.vip = tables_vip(&t, w->vip);
+	if (!l.vip)
+		return 0;
+	l.src = w->packet.src;
+	forward_hash(&t, &w->packet, &l);
+	forward_sample(&t, &l, &v);
+	return 0;
 }
 
 /* What is no flow's packet. Returns enum step. */
@@ -340,7 +390,12 @@ int shunt_xdp(struct xdp_md *ctx)
 			count_verdict(&t, COUNTER_DROP_SOURCE_RATE);
 			return XDP_DROP;
 		}
-		return flow(ctx);
+		flow(ctx);
+		if (t.cpu->n_changes)
+			settle();
+		if (forward_is_sampled(&t))
+			sample();
+		return carry_out(ctx);
 	}
 	if (step == STEP_OTHER)
 		step = other(ctx);

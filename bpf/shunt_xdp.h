@@ -105,6 +105,8 @@ struct xdp_control {
 	struct xdp_half half[2];
 };
 
+#define XDP_CHANGES 4
+
 /* One CPU's. The program counts a packet in received and in one VERDICT counter; or in to_socket alone, as what
  * receives from the socket counts it. */
 struct xdp_cpu {
@@ -113,7 +115,10 @@ struct xdp_cpu {
 	__u64 jiffies;   /* when tick was last looked at; the program's own */
 	__u32 tick;      /* flow_tick() then */
 	__u32 echo_due;	 /* when the next answer to a ping is due; likewise */
-	__u32 reserved[8];
+	__u32 n_changes; /* noted of the flow table's words by the packet under way; likewise */
+	__u32 change[XDP_CHANGES]; /* the id, and one more, of the VIP whose half-open flow closed, and from bit 16 on
+				      of that which has another */
+	__u32 reserved[3];
 	__u64 work[XDP_WORK / 8]; /* of the packet under way, between the program's functions; the program's own */
 	__u64 counter[STATS_COUNTERS]; /* by enum counter */
 };

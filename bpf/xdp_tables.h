@@ -218,6 +218,15 @@ core_inline struct stats_guard *tables_guard(const struct tables *t, __u32 vip)
 	return vip < sizes.ids ? bpf_map_lookup_elem(&guard, &index) : (void *)0;
 }
 
+/*
+ * Only noted here, without a branch that would double the ways through what follows; counted when the flow's packet
+ * is done with. A packet changes three words at the most.
+ */
+core_inline void tables_half_open(const struct tables *t, __u32 closed, __u32 opened)
+{
+	t->cpu->change[t->cpu->n_changes++ & (XDP_CHANGES - 1)] = closed | opened << 16;
+}
+
 core_inline struct stats_handshakes *tables_handshakes(const struct tables *t, __u32 backend)
 {
 	__u32 index = t->row + backend;

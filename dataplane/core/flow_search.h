@@ -77,18 +77,8 @@ core_inline int flow_choose_word(
 /* Count that a word became another, 0 for none, by the worker's own compare-and-swap: what of it is half-open. */
 core_inline void flow_count_change(const struct tables *t, __u64 was, __u64 is)
 {
-	struct stats_guard *guard;
-
-	if (flow_word_is_half_open(was)) {
-		guard = tables_guard(t, flow_word_vip(was));
-		if (guard)
-			guard->closed++;
-	}
-	if (flow_word_is_half_open(is)) {
-		guard = tables_guard(t, flow_word_vip(is));
-		if (guard)
-			guard->opened++;
-	}
+	tables_half_open(t, (__u32)flow_word_is_half_open(was) * (flow_word_vip(was) + 1),
+		(__u32)flow_word_is_half_open(is) * (flow_word_vip(is) + 1));
 }
 
 /* Enter a flow. Returns where its word is; or NULL if there is no room or others were faster twice. */

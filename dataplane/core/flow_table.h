@@ -110,7 +110,7 @@ core_inline int flow_word_is_closing(__u64 word)
  */
 core_inline int flow_word_is_half_open(__u64 word)
 {
-	return flow_word_state(word) == FLOW_SYN;
+	return (int)core_is_zero63(flow_word_state(word) ^ FLOW_SYN);
 }
 
 /* Tick of a CLOCK_MONOTONIC reading in seconds. */

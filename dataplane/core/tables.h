@@ -192,6 +192,15 @@ core_inline __u64 *tables_rule(const struct tables *t, __u32 rule)
 	return &t->stats->rule[rule];
 }
 
+/* Count a half-open flow that is none any more and one that began: its VIP's id and one more; 0: there is none. */
+core_inline void tables_half_open(const struct tables *t, __u32 closed, __u32 opened)
+{
+	if (closed)
+		t->stats->guard[closed - 1].closed++;
+	if (opened)
+		t->stats->guard[opened - 1].opened++;
+}
+
 core_inline void tables_count(const struct tables *t, __u32 counter)
 {
 	t->stats->counter[counter]++;

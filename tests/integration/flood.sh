@@ -83,10 +83,9 @@ watch_half_open
 ctl backend set web "10.0.0.1${first#rs}" --weight 0 >/dev/null
 ctl backend set web6 "2001:db8:a::1${first#rs}" --weight 0 >/dev/null
 watch_half_open
-ctl backend set web "10.0.0.1${first#rs}" --weight 100 >/dev/null
-ctl backend set web6 "2001:db8:a::1${first#rs}" --weight 100 >/dev/null
 other=$((${first#rs} % 3 + 1))
-ctl backend set web "10.0.0.1$other" --weight 0 >/dev/null
+ctl backend set web "10.0.0.1$other" --weight 10 >/dev/null
+ctl backend set web6 "2001:db8:a::1$other" --weight 10 >/dev/null
 watch_half_open
 await 5 "an event says that there is a flood" events_are vip_flood 1
 matches "that event" "$(of_kind vip_flood | jq -r .text)" "^VIP $vip4:80/tcp has its bound of half-open flows, 5000"
