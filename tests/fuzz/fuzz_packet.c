@@ -16,6 +16,7 @@
 #define OPTION_ONE_BY_ONE 0x04 /* bursts of one frame: none is prepared while another is under way */
 #define OPTION_NO_FLOWS 0x08   /* without a flow table */
 #define OPTION_ELDER 0x10      /* after a burst the flow table becomes the elder one of a new table */
+#define OPTION_RATES 0x20      /* pings and a source's new flows are limited */
 #define OPTION_AS_IT_IS 0x80   /* IPv4 headers' checksums are not made right first, which mutation makes wrong */
 
 #define BUCKETS 16
@@ -31,7 +32,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 		size_t size;
 		void *snapshot = setup_snapshot_with(&own, 1, (enum scheduler)i, SLOTS, &size);
 
-		FUZZ_CHECK(snapshot && !world_open(&worlds[i], snapshot, BUCKETS));
+		FUZZ_CHECK(snapshot && !world_open(&worlds[i], snapshot, BUCKETS) && !world_add_sources(&worlds[i]));
 	}
 	return 0;
 }
@@ -123,6 +124,27 @@ static void mend(uint8_t *frame, size_t len)
 	frame[at + 11] = (uint8_t)sum;
 }
 
+/* Two new flows of a source in so many units of the clock, which goes on so far from burst to burst, and two pings. */
+#define RATE_INTERVAL 10000
+
+static void set_rates(struct world *w, int limited)
+{
+	char *block = w->snapshot;
+	struct snapshot_header *h = w->snapshot;
+	struct snapshot_vip *vips = (struct snapshot_vip *)(block + h->vips_off);
+	struct snapshot_policy *policies = (struct snapshot_policy *)(block + h->policies_off);
+
+	h->echo_interval = limited ? RATE_INTERVAL : 0;
+	h->echo_tolerance = RATE_INTERVAL;
+	for (__u32 i = 0; i < h->n_policies; i++) {
+		policies[i].source_interval = RATE_INTERVAL;
+		policies[i].source_tolerance = RATE_INTERVAL;
+	}
+	for (__u32 i = 0; i < h->vip_index_size; i++)
+		if (vips[i].flags & VIP_USED && vips[i].proto)
+			vips[i].flags = (__u8)(limited ? vips[i].flags | VIP_RATE : vips[i].flags & ~VIP_RATE);
+}
+
 static struct world *prepare(uint8_t options)
 {
 	struct world *w = &worlds[(options & OPTION_SCHEDULER) % SCHEDULER_COUNT];
@@ -132,14 +154,16 @@ static struct world *prepare(uint8_t options)
 	w->tables.elder_buckets = elder;
 	world_clear(w);
 	w->tables.tick = 1000;
-	w->tables.now = 1000;
+	/* What the input before left of sources is over by now. */
+	w->tables.now += 4 * RATE_INTERVAL;
+	set_rates(w, options & OPTION_RATES);
 	return w;
 }
 
 static void between_bursts(struct world *w, uint8_t options)
 {
 	w->tables.tick = (w->tables.tick + 7) & FLOW_TICK_MASK;
-	w->tables.now += 10000;
+	w->tables.now += RATE_INTERVAL;
 	if (options & OPTION_ELDER && w->tables.n_buckets && !w->tables.n_elder_buckets) {
 		memcpy(elder, w->buckets, sizeof(elder));
 		memset(w->buckets, 0, sizeof(elder));
