@@ -27,6 +27,7 @@
 #include "xdp_tables.h"
 
 #include "forward_other.h"
+#include "fragments.h"
 #include "usual.h"
 #include "work.h"
 
@@ -284,6 +285,19 @@ __attribute__((noinline)) int error(struct xdp_md *ctx)
 	return STEP_VERDICT;
 }
 
+/* The last word on a fragment. */
+__attribute__((noinline)) int resolve(struct xdp_md *ctx)
+{
+	struct frame f = frame_of(ctx);
+	struct tables t;
+	struct work *w = work_open(&t);
+	struct verdict v = w->verdict;
+
+	fragment_resolve(&t, &f, &w->packet, &v);
+	w->verdict = v;
+	return 0;
+}
+
 /*
  * Write an answer over the request and make the frame as long as it is. Returns 0, or -1 if it can't be. The
  * packet's offsets are bounded here as the verifier has not seen where they come from.
@@ -306,6 +320,16 @@ __attribute__((noinline)) int answer(struct xdp_md *ctx)
 	return answer_write(action, &f, &bounded, tables_port(&t, f.port)->mac);
 }
 
+/* Hand a fragment to shuntd, which waits for its first. Returns the verdict's counter. */
+core_inline __u32 hold(struct xdp_md *ctx, const struct frame *f)
+{
+	struct xdp_held meta = { .len = f->len };
+
+	return bpf_perf_event_output(ctx, &held, BPF_F_CURRENT_CPU | (__u64)f->len << 32, &meta, sizeof(meta)) ?
+		       COUNTER_DROP_FRAGMENT_FULL :
+		       COUNTER_HELD_FRAGMENT;
+}
+
 /* What the verdict says. Returns the XDP action. */
 __attribute__((noinline)) int carry_out(struct xdp_md *ctx)
 {
@@ -323,6 +347,10 @@ __attribute__((noinline)) int carry_out(struct xdp_md *ctx)
 		break;
 	case ACTION_DROP:
 		action = XDP_DROP;
+		break;
+	case ACTION_HOLD:
+		action = XDP_DROP;
+		v.counter = (__u8)hold(ctx, &f);
 		break;
 	default:
 		if (answer(ctx)) {
@@ -380,8 +408,11 @@ int shunt_xdp(struct xdp_md *ctx)
 		step = match(ctx);
 	}
 	if (step == STEP_FLOW) {
-		/* Whoever receives from the socket asks the access list. */
-		if (has_socket(ctx))
+		/*
+		 * Whoever receives from the socket asks the access list. All of a datagram has to meet the same table of
+		 * fragments: the sockets get none.
+		 */
+		if (!w->packet.fragment && has_socket(ctx))
 			return send_to_socket(ctx, &t);
 		vip = tables_vip(&t, w->vip);
 		if (!admitted && vip && !admits(&t, vip, w->packet.src))
@@ -395,7 +426,6 @@ int shunt_xdp(struct xdp_md *ctx)
 			settle();
 		if (forward_is_sampled(&t))
 			sample();
-		return carry_out(ctx);
 	}
 	if (step == STEP_OTHER)
 		step = other(ctx);
@@ -403,6 +433,8 @@ int shunt_xdp(struct xdp_md *ctx)
 		quote(ctx);
 		error(ctx);
 	}
+	if (w->packet.fragment)
+		resolve(ctx);
 	return carry_out(ctx);
 }
 

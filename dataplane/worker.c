@@ -19,6 +19,7 @@
 #include "answer.h"
 #include "burst.h"
 #include "log.h"
+#include "waiting.h"
 
 #define IDLE_POLLS 1000 /* empty in a row before a worker naps, if it may */
 #define IDLE_NAP_NS 50000
@@ -42,6 +43,7 @@ struct burst {
 	unsigned int n_drop;
 	struct rte_mbuf *kernel[BURST_MAX];
 	unsigned int n_kernel;
+	struct waiting *waiting; /* the worker's */
 	struct batch out[SNAPSHOT_MAX_PORTS];
 };
 
@@ -92,6 +94,15 @@ static void answer(const struct worker *w, const struct tables *t, struct burst 
 		queue(b, i, f->port);
 }
 
+/* A fragment whose first has not come yet. */
+static void hold(const struct tables *t, struct burst *b, unsigned int i)
+{
+	if (waiting_add(b->waiting, t, b->mbuf[i], &b->frame[i]))
+		count(t, COUNTER_HELD_FRAGMENT, 1);
+	else
+		drop(t, b, b->mbuf[i], COUNTER_DROP_FRAGMENT_FULL);
+}
+
 /* Sort the burst by what is to be done with each packet. */
 static inline void carry_out(const struct worker *w, const struct tables *t, struct burst *b)
 {
@@ -104,6 +115,8 @@ static inline void carry_out(const struct worker *w, const struct tables *t, str
 			b->kernel[b->n_kernel++] = b->mbuf[i];
 		else if (v->action == ACTION_DROP)
 			drop(t, b, b->mbuf[i], v->counter);
+		else if (v->action == ACTION_HOLD)
+			hold(t, b, i);
 		else
 			answer(w, t, b, i);
 	}
@@ -196,6 +209,8 @@ static inline void finish(const struct worker *w, const struct tables *t, struct
 			if (b->out[i].n)
 				transmit(w, t, b, i);
 	}
+	if (unlikely(b->flows.fragments))
+		waiting_look(b->waiting, t, w->shared->ports, w->index);
 	if (b->n_kernel)
 		hand_to_kernel(w, t, b);
 	if (b->n_drop)
@@ -264,10 +279,12 @@ static void loop(struct worker *w)
 	/* From TSC cycles to units of GUARD_TIME_SHIFT, times 2^64. */
 	const __u64 units =
 		(__u64)(((unsigned __int128)(1000000000u >> GUARD_TIME_SHIFT) << 64) / rte_get_tsc_hz());
+	struct waiting waiting = { 0 };
 	struct burst b[2];
 	struct tables t;
 
 	memset(b, 0, sizeof(b));
+	b[0].waiting = b[1].waiting = &waiting;
 	while (!__atomic_load_n(&shared->stop, __ATOMIC_RELAXED)) {
 		const struct generation *now;
 		unsigned int n;
@@ -279,10 +296,13 @@ static void loop(struct worker *w)
 			view(w, now, &t);
 			burst_reset(&b[0].flows);
 			burst_reset(&b[1].flows);
+			waiting_hash(&waiting, &t);
 		}
 		t.tick = __atomic_load_n(&shared->tick, __ATOMIC_RELAXED);
 		t.now = (__u32)((unsigned __int128)rte_rdtsc() * units >> 64);
 		n = poll_ports(w, &t, b);
+		if (unlikely(waiting.used))
+			waiting_look(&waiting, &t, shared->ports, w->index);
 		if (w->from_kernel)
 			n += send_kernels(w, w->stats);
 		if (likely(n)) {
@@ -293,6 +313,7 @@ static void loop(struct worker *w)
 			rte_pause();
 		}
 	}
+	waiting_clear(&waiting, &t);
 }
 
 static int run(void *argument)

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define TICK_US 100000
+#define HELD_US 1000 /* between two looks at fragments that wait */
 
 struct xdp_forwarder {
 	struct forwarder forwarder;
@@ -18,10 +19,29 @@ struct xdp_forwarder {
 	struct ports *ports;
 	struct ports_listener links;
 	struct event *tick;
+	struct event *held;	  /* there are new ones */
+	struct event *held_again; /* the next look */
 	char interface[IFNAMSIZ];
 	char excuse[64];
 	bool attached; /* as it was seen last */
 };
+
+/*
+ * However many fragments come, they are looked at no more often than this timer says: at once only after a time in
+ * which there was nothing to do.
+ */
+static void on_held(evutil_socket_t fd, short what, void *context)
+{
+	static const struct timeval soon = { .tv_usec = HELD_US };
+	struct xdp_forwarder *x = context;
+	bool more = xdp_held_run(x->xdp);
+
+	(void)fd;
+	if (more || !(what & EV_TIMEOUT))
+		event_add(x->held_again, &soon);
+	else
+		event_add(x->held, NULL);
+}
 
 /* What the loader shows may lie elsewhere after each of its calls. */
 static void look(struct xdp_forwarder *x)
@@ -176,6 +196,10 @@ static void free_xdp(struct forwarder *forwarder)
 
 	if (x->tick)
 		event_free(x->tick);
+	if (x->held)
+		event_free(x->held);
+	if (x->held_again)
+		event_free(x->held_again);
 	xdp_close(x->xdp);
 	free(x);
 }
@@ -205,7 +229,9 @@ int forwarder_xdp_new(struct event_base *base, const struct config *config, stru
 	x->attached = xdp_attached(x->xdp);
 	x->ports = ports_of_host;
 	x->tick = event_new(base, -1, EV_PERSIST, on_tick, x);
-	if (!x->tick || event_add(x->tick, &interval)) {
+	x->held = event_new(base, xdp_held_fd(x->xdp), EV_READ, on_held, x);
+	x->held_again = evtimer_new(base, on_held, x);
+	if (!x->tick || !x->held || !x->held_again || event_add(x->tick, &interval) || event_add(x->held, NULL)) {
 		free_xdp(&x->forwarder);
 		return error_set(error, ENOMEM, "no memory");
 	}

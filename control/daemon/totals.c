@@ -185,8 +185,6 @@ static void read_counters(struct reading *r, const struct forwarder *f)
 	r->received = r->missed = 0;
 	memset(r->counter, 0, sizeof(r->counter));
 	for (uint32_t i = 0; forwarder_worker(f, i, &worker); i++) {
-		if (worker.core == FORWARDER_NO_CORE)
-			continue;
 		r->received += *(const volatile __u64 *)worker.received;
 		for (int c = 0; c < COUNTER_COUNT; c++)
 			r->counter[c] += *(const volatile __u64 *)&worker.counter[c];

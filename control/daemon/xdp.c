@@ -14,6 +14,7 @@
 #include "events.h"
 #include "log.h"
 #include "xdp_attach.h"
+#include "xdp_fragments.h"
 #include "xdp_load.h"
 #include "xdp_multicast.h"
 #include "xdp_pin.h"
@@ -40,6 +41,7 @@ struct xdp {
 	char warning[768];
 	struct stats_header *stats;
 	struct xdp_sweep sweep;
+	struct xdp_fragments *fragments;
 };
 
 static const char *mode_name(bool native)
@@ -110,6 +112,7 @@ static int take_over(struct xdp *x, struct error *error)
 			x->pins.folder, strerror(-x->set->want));
 	/* What the earlier one may have been killed before. */
 	finish_carrying(x);
+	xdp_fragments_use(x->fragments, x->set);
 	if (xdp_pin_name_set(&x->pins, program_id))
 		log_warning("%s/current can't be made", x->pins.folder);
 	xdp_pin_clean(&x->pins, program_id);
@@ -147,12 +150,13 @@ int xdp_open(struct xdp **out, const struct xdp_options *options, struct error *
 		result = xdp_pin_lock(&x->pins, error);
 	if (!result) {
 		x->stats = xdp_stats_new(x->pins.interface);
+		x->fragments = xdp_fragments_new();
 		x->index = if_nametoindex(x->pins.interface);
 		if (!x->index && errno != ENODEV)
 			result = error_set(error, errno, "interface %s can't be asked for: %s", x->pins.interface,
 				strerror(errno));
 		else
-			result = x->stats ? take_over(x, error) : error_set(error, ENOMEM, "no memory");
+			result = x->stats && x->fragments ? take_over(x, error) : error_set(error, ENOMEM, "no memory");
 	}
 	if (result) {
 		xdp_close(x);
@@ -170,6 +174,7 @@ void xdp_close(struct xdp *x)
 		xdp_stats_beat(x->stats, x->set);
 	if (x->attachment.link >= 0)
 		close(x->attachment.link);
+	xdp_fragments_free(x->fragments);
 	xdp_set_free(x->set);
 	xdp_sweep_fini(&x->sweep);
 	xdp_pin_unlock(&x->pins);
@@ -213,6 +218,7 @@ static int replace(struct xdp *x, const struct xdp_wants *wants, const struct sn
 	if (x->attached)
 		xdp_pin_clean(&x->pins, set->program_id);
 	x->set = set;
+	xdp_fragments_use(x->fragments, set);
 	xdp_set_free(old);
 	xdp_sweep_restart(&x->sweep);
 	return 0;
@@ -449,7 +455,6 @@ const struct stats_header *xdp_stats(const struct xdp *x)
 
 bool xdp_worker(const struct xdp *x, uint32_t index, struct xdp_worker *worker)
 {
-	static const struct xdp_cpu nothing;
 	const struct xdp_set *set = x->set;
 	const struct xdp_cpu *cpu;
 	uint32_t n_cpus, ids;
@@ -458,7 +463,7 @@ bool xdp_worker(const struct xdp *x, uint32_t index, struct xdp_worker *worker)
 		return false;
 	n_cpus = set->control->sizes.n_cpus;
 	ids = set->control->sizes.ids;
-	cpu = index < n_cpus ? &set->cpus[index] : &nothing;
+	cpu = &set->cpus[index];
 	*worker = (struct xdp_worker){
 		.core = index < n_cpus ? index : UINT32_MAX,
 		.received = &cpu->received,
@@ -473,6 +478,22 @@ bool xdp_worker(const struct xdp *x, uint32_t index, struct xdp_worker *worker)
 		.n_ids = ids,
 	};
 	return true;
+}
+
+int xdp_held_fd(const struct xdp *x)
+{
+	return xdp_fragments_fd(x->fragments);
+}
+
+bool xdp_held_run(struct xdp *x)
+{
+	unsigned int port_index[SNAPSHOT_MAX_PORTS];
+
+	if (!x->set || !x->set->control)
+		return false;
+	memcpy(port_index, x->port_index, sizeof(port_index));
+	port_index[0] = x->index;
+	return xdp_fragments_run(x->fragments, x->set, port_index);
 }
 
 const struct flow_table_header *xdp_flows(

@@ -121,6 +121,14 @@ const struct stats_header *xdp_stats(const struct xdp *x);
 bool xdp_worker(const struct xdp *x, uint32_t index, struct xdp_worker *worker);
 
 /*
+ * Fragments that the program handed over, to wait for the first of their datagram (xdp_fragments.h): a descriptor that
+ * can be read when there are new ones.
+ */
+int xdp_held_fd(const struct xdp *x);
+/* Take the new ones, and send those whose first has come by now. Returns whether there were any or are still. */
+bool xdp_held_run(struct xdp *x);
+
+/*
  * The flow table, which the program writes meanwhile, or NULL while there is none. *n_buckets and buckets are good
  * until the next xdp_publish() or xdp_tick().
  */

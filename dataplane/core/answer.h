@@ -128,7 +128,8 @@ core_inline int answer_nd(const struct frame *f, const struct packet *p, struct 
 	return 0;
 }
 
-core_inline int answer_echo(const struct frame *f, const struct packet *p)
+/* The ICMP message, which a later fragment has only a part of that stays as it is. */
+core_inline int answer_echo_message(const struct frame *f, const struct packet *p)
 {
 	struct echo_header *echo = (struct echo_header *)frame_at(f, core_offset(p->l4), sizeof(*echo));
 	struct icmp_header *icmp;
@@ -136,6 +137,24 @@ core_inline int answer_echo(const struct frame *f, const struct packet *p)
 	if (!echo)
 		return -1;
 	icmp = &echo->icmp;
+	if (addr_is_ipv4(p->dst)) {
+		icmp->check = checksum_change(icmp->check, ICMP_ECHO_REQUEST, 0);
+		icmp->type = 0;
+		/* The one sum that RFC 1624 gets wrong is that of nothing but zeros; receivers take 0xffff for 0. */
+		if (core_unlikely(!icmp->check && !echo->id_seq))
+			icmp->check = 0xffff;
+	} else {
+		icmp->check = checksum_change(icmp->check, ICMPV6_ECHO_REQUEST, ICMPV6_ECHO_REQUEST + 1);
+		icmp->type = ICMPV6_ECHO_REQUEST + 1;
+	}
+	return 0;
+}
+
+/* A ping in fragments is answered fragment by fragment. */
+core_inline int answer_echo(const struct frame *f, const struct packet *p)
+{
+	if (p->fragment != FRAGMENT_LATER && answer_echo_message(f, p))
+		return -1;
 	if (addr_is_ipv4(p->dst)) {
 		struct ipv4_header *ip = (struct ipv4_header *)frame_at(f, core_offset(p->l3), sizeof(*ip));
 		__u16 before, after;
@@ -148,11 +167,6 @@ core_inline int answer_echo(const struct frame *f, const struct packet *p)
 		ip->check = checksum_change(ip->check, before, after);
 		ip->src = addr_to_ipv4(p->dst);
 		ip->dst = addr_to_ipv4(p->src);
-		icmp->check = checksum_change(icmp->check, ICMP_ECHO_REQUEST, 0);
-		icmp->type = 0;
-		/* The one sum that RFC 1624 gets wrong is that of nothing but zeros; receivers take 0xffff for 0. */
-		if (core_unlikely(!icmp->check && !echo->id_seq))
-			icmp->check = 0xffff;
 	} else {
 		struct ipv6_header *ip = (struct ipv6_header *)frame_at(f, core_offset(p->l3), sizeof(*ip));
 
@@ -161,8 +175,6 @@ core_inline int answer_echo(const struct frame *f, const struct packet *p)
 		ip->hop_limit = ANSWER_TTL;
 		ip->src = p->dst;
 		ip->dst = p->src;
-		icmp->check = checksum_change(icmp->check, ICMPV6_ECHO_REQUEST, ICMPV6_ECHO_REQUEST + 1);
-		icmp->type = ICMPV6_ECHO_REQUEST + 1;
 	}
 	return 0;
 }

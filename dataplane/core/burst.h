@@ -13,6 +13,7 @@
 #define SHUNT_BURST_H
 
 #include "forward_other.h"
+#include "fragments.h"
 #include "plain.h"
 #include "tables.h"
 
@@ -22,6 +23,7 @@
 struct burst_flows {
 	__u32 n;
 	__u32 errors;	       /* frames that are ICMP errors for VIPs, a bit each */
+	__u32 fragments;       /* frames that are fragments of VIPs' datagrams, a bit each */
 	__u8 frame[BURST_MAX]; /* index among the burst's frames */
 	__u8 signal[BURST_MAX];
 	__u32 bucket[BURST_MAX]; /* the first of flow_place() */
@@ -60,21 +62,23 @@ core_inline __u64 burst_wanted(__u32 vip, __u32 signal, __u32 tick)
 /*
  * Any packet, whatever its shape. Returns 1 for a flow's, with its VIP, its signal, its source and its hash's
  * message: for a flow that isn't IPv4's the hash itself and a last word of 0, which no message has. Else 0 with
- * the verdict; or, for frame i of the burst, with its bit in *errors: an ICMP error, whose turn comes among the
- * flows' packets.
+ * the verdict; or, for frame i of the burst, with its bit in b->errors: an ICMP error, whose turn comes among the
+ * flows' packets. A bit in b->fragments: fragment_resolve() has the last word.
  */
 core_cold int burst_match(const struct tables *t, const struct frame *f, const struct snapshot_vip **vip,
-	__u8 *signal, struct addr *src, struct flow_message *message, struct verdict *v, __u32 i, __u32 *errors)
+	__u8 *signal, struct addr *src, struct flow_message *message, struct verdict *v, __u32 i,
+	struct burst_flows *b)
 {
 	struct packet p;
 	struct lookup l;
 	enum match match;
 
 	packet_parse(f, &p);
+	b->fragments |= (__u32)(p.fragment != 0) << i;
 	match = forward_match(t, f, &p, &l, v);
 	if (match == MATCH_OTHER)
 		match = forward_other(t, f, &p, v);
-	*errors |= (__u32)(match == MATCH_ERROR) << i;
+	b->errors |= (__u32)(match == MATCH_ERROR) << i;
 	if (match != MATCH_FLOW)
 		return 0;
 	*vip = l.vip;
@@ -154,7 +158,7 @@ core_inline void burst_begin(const struct tables *t, const struct frame *frames,
 	__u32 n_flows = 0, n_buckets = t->n_buckets, tick = t->tick;
 	const __u64 *key;
 
-	b->n = b->n_asked = b->errors = 0;
+	b->n = b->n_asked = b->errors = b->fragments = 0;
 	if (core_unlikely(!t->header)) {
 		for (__u32 i = 0; i < n; i++)
 			verdict_set(&verdicts[i], ACTION_TO_KERNEL, COUNTER_TO_KERNEL);
@@ -172,7 +176,7 @@ core_inline void burst_begin(const struct tables *t, const struct frame *frames,
 			src = addr_from_ipv4((__be32)p->addresses);
 			signal = p->proto == PROTO_TCP ? p->tcp_flags & SIGNAL_TCP : SIGNAL_UDP;
 		} else if (!burst_match(
-				   t, &frames[i], &vip, &signal, &src, &message, &verdicts[i], i, &b->errors)) {
+				   t, &frames[i], &vip, &signal, &src, &message, &verdicts[i], i, b)) {
 			continue;
 		}
 		first[n_flows] = message.first;
@@ -359,6 +363,23 @@ core_cold __u32 burst_finish_in_order(
 }
 
 /*
+ * The last step for fragments, in the order in which they came: a first one's flow has been found by now, and the
+ * others of its datagram are often in the same burst.
+ */
+core_cold void burst_resolve(
+	const struct tables *t, const struct frame *frames, struct verdict *verdicts, __u32 fragments)
+{
+	for (__u32 i = 0; i < BURST_MAX; i++) {
+		struct packet p;
+
+		if (!(fragments >> i & 1))
+			continue;
+		packet_parse(&frames[i], &p);
+		fragment_resolve(t, &frames[i], &p, &verdicts[i]);
+	}
+}
+
+/*
  * Sets the verdicts of the flows' packets, and of ICMP errors about them; those bound for a backend have their MAC
  * addresses rewritten. The bursts before this one have been counted as received, and no more.
  */
@@ -378,6 +399,8 @@ core_inline void burst_finish(
 			hits += burst_finish_one(t, frames, verdicts, b, i);
 	t->stats->counter[COUNTER_FLOW_HIT] += hits;
 	burst_sample(t, frames, verdicts, b);
+	if (core_unlikely(b->fragments))
+		burst_resolve(t, frames, verdicts, b->fragments);
 }
 
 /* forward_account() for n packets that were sent to backends. */

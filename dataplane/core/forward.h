@@ -119,7 +119,7 @@ core_inline enum match forward_match(
 		verdict_set(v, ACTION_TO_KERNEL, COUNTER_TO_KERNEL);
 		return MATCH_VERDICT;
 	}
-	if (core_unlikely(p->kind != PACKET_FLOW || p->fragment))
+	if (core_unlikely(p->kind != PACKET_FLOW))
 		return MATCH_OTHER;
 	l->vip = vip_lookup_at(t, p->dst, p->dport, p->proto, &l->vip_index);
 	if (core_unlikely(!l->vip))

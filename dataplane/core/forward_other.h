@@ -21,6 +21,24 @@ core_inline int forward_echoes(const struct tables *t)
 }
 
 /*
+ * A later fragment, which has no ports: held, as far as it alone can say; fragment_resolve() has the last word. One of
+ * a ping, by its protocol, is answered by itself, as the first is, and counts as much to the limit.
+ */
+core_inline void forward_later(const struct tables *t, const struct packet *p, struct verdict *v)
+{
+	int is_ipv4 = addr_is_ipv4(p->dst);
+
+	if (p->proto == (is_ipv4 ? PROTO_ICMP : PROTO_ICMPV6) && !forward_echoes(t))
+		verdict_set(v, ACTION_DROP, COUNTER_DROP_ECHO_RATE);
+	else if (p->proto == (is_ipv4 ? PROTO_ICMP : PROTO_ICMPV6))
+		verdict_set(v, ACTION_ANSWER_ECHO, COUNTER_ANSWERED_ECHO);
+	else if (p->proto == PROTO_TCP || p->proto == PROTO_UDP || (!is_ipv4 && parse_is_extension(p->proto)))
+		verdict_set(v, ACTION_HOLD, COUNTER_HELD_FRAGMENT);
+	else
+		verdict_set(v, ACTION_DROP, COUNTER_DROP_FRAGMENT);
+}
+
+/*
  * What isn't a flow's packet: answered or dropped if for a VIP's address, else the kernel's, whatever is wrong with
  * it. MATCH_VERDICT or MATCH_ERROR.
  */
@@ -54,8 +72,8 @@ core_cold enum match forward_other(const struct tables *t, const struct frame *f
 		verdict_set(v, ACTION_DROP, COUNTER_DROP_OTHER_MAC);
 	else if (p->kind == PACKET_FAULTY)
 		verdict_set(v, ACTION_DROP, p->fault);
-	else if (p->fragment)
-		verdict_set(v, ACTION_DROP, COUNTER_DROP_FRAGMENT);
+	else if (p->kind == PACKET_FRAGMENT)
+		forward_later(t, p, v);
 	else if (p->kind == PACKET_ERROR)
 		return MATCH_ERROR;
 	else if (p->kind == PACKET_ECHO && vip_find_address(t, p->src))

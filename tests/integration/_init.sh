@@ -174,7 +174,7 @@ accounted_for() {
 
 	cable=$(on_cable)
 	read -r verdicts received < <(json counters \
-		'"\([to_entries[] | select(.key | test("^(forwarded$|answered_|to_kernel$|drop_)")) | .value] | add) \(.received)"')
+		'"\([to_entries[] | select(.key | test("^(forwarded$|answered_|to_kernel$|held_|drop_)")) | .value] | add) \(.received)"')
 	((verdicts == received)) || return 1
 	[[ ${1-} == verdicts ]] || ((received >= cable - unseen))
 }

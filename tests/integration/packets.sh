@@ -40,7 +40,7 @@ generate flows "$wire" 02:00:00:00:00:77 "$vip4" 80 tcp 1000 >/dev/null
 (($(counter drop_other_mac) >= 900)) || fail "drop_other_mac: $(counter drop_other_mac)"
 
 step "kinds of drops by name"
-before=$(counter drop_fragment)
+before=$(counter drop_fragment) later=$(counter fragment_later)
 cat >"$scratch/kinds.py" <<'END'
 import sys
 from scapy.all import *
@@ -57,7 +57,8 @@ END
 service=$(counter drop_no_service) icmp=$(counter drop_icmp) headers=$(counter drop_ext_headers)
 on_wire /usr/bin/python3 "$scratch/kinds.py" "$wire" 2>/dev/null
 rose() { (($(counter "$1") >= $2)); }
-await 5 "drop_fragment rose" rose drop_fragment $((before + 5))
+await 5 "drop_fragment rose" rose drop_fragment $((before + 1))
+await 5 "fragment_later rose" rose fragment_later $((later + 3))
 await 5 "drop_no_service rose" rose drop_no_service $((service + 2))
 await 5 "drop_icmp rose" rose drop_icmp $((icmp + 2))
 await 5 "drop_ext_headers rose" rose drop_ext_headers $((headers + 1))

@@ -52,6 +52,8 @@ static struct verdict step_by_step(uint8_t *data, size_t len)
 		if (forward_is_sampled(t))
 			forward_sample(t, &l, &v);
 	}
+	if (p.fragment)
+		fragment_resolve(t, &f, &p, &v);
 	steps.stats->received++;
 	if (v.action == ACTION_TO_BACKEND)
 		forward_account(t, &v, (__u32)len);
@@ -95,6 +97,8 @@ static void compare(const struct fixtures *all)
 	}
 	if (memcmp(bursts.buckets, steps.buckets, BUCKETS * sizeof(struct flow_bucket)))
 		differ("the flow table", frame[n - 1], parcel[n - 1].len);
+	if (memcmp(bursts.fragments, steps.fragments, WORLD_FRAGMENT_BUCKETS * sizeof(struct fragment_bucket)))
+		differ("the table of fragments", frame[n - 1], parcel[n - 1].len);
 	if (memcmp(bursts.stats->vip, steps.stats->vip, sizeof(steps.stats->vip[0]) * IDS) ||
 		memcmp(bursts.stats->backend, steps.stats->backend, sizeof(steps.stats->backend[0]) * IDS))
 		differ("the traffic", frame[n - 1], parcel[n - 1].len);

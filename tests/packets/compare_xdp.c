@@ -33,7 +33,7 @@ static struct xdp_bed bed;
 static struct world world;
 static struct random dice;
 static unsigned cpu;
-static uint64_t n_frames, by_action[ACTION_DROP + 1];
+static uint64_t n_frames, by_action[ACTION_HOLD + 1];
 
 /* Says how they differ on the frame, and gives up: what follows would differ, too. */
 static void differ(const char *what, const uint8_t *frame, size_t len)
@@ -53,6 +53,7 @@ static int expected_action(const struct verdict *v)
 	case ACTION_TO_KERNEL:
 		return XDP_PASS;
 	case ACTION_DROP:
+	case ACTION_HOLD:
 		return XDP_DROP;
 	default:
 		return XDP_TX;
@@ -111,13 +112,18 @@ static void compare(const uint8_t *frame, size_t len)
 			fixture_counter_name(p.verdict.counter));
 		differ(line, frame, len);
 	}
-	if (p.verdict.action != ACTION_DROP && (out_len != p.out_len || memcmp(out, p.out, out_len))) {
+	if (bed.held_len != (p.verdict.action == ACTION_HOLD ? len : 0) || memcmp(bed.held, frame, bed.held_len))
+		differ("another frame is handed over to wait", frame, len);
+	if (p.verdict.action != ACTION_DROP && p.verdict.action != ACTION_HOLD &&
+		(out_len != p.out_len || memcmp(out, p.out, out_len))) {
 		frame_text_print("out of XDP", out, out_len);
 		frame_text_print("out of the core", p.out, p.out_len);
 		differ("another frame comes out", frame, len);
 	}
 	if (memcmp(xdp_bed_buckets(&bed), world.buckets, BUCKETS * sizeof(struct flow_bucket)))
 		differ("another word is left in the flow table", frame, len);
+	if (memcmp(bed.fragments, world.fragments, WORLD_FRAGMENT_BUCKETS * sizeof(struct fragment_bucket)))
+		differ("another entry is left in the table of fragments", frame, len);
 	compare_counters(frame, len);
 	parcel_free(&p);
 }
@@ -178,7 +184,7 @@ static void change(uint64_t version)
 /* One CPU, whose counters are then all there are. Ports other than the first lead to the loopback interface. */
 static int start(void)
 {
-	struct xdp_sizes sizes = { .n_buckets = BUCKETS, .ids = IDS };
+	struct xdp_sizes sizes = { .n_buckets = BUCKETS, .ids = IDS, .n_fragment_buckets = WORLD_FRAGMENT_BUCKETS };
 	__u32 port = 1, interface = LOOPBACK;
 	cpu_set_t set;
 	size_t size;
@@ -236,11 +242,12 @@ int main(int argc, char **argv)
 			change(2 + i / FRAMES_A_SNAPSHOT);
 		compare(frame, random_frame(&dice, &all, &own, frame));
 	}
-	printf("%llu frames, no difference; %llu to backends, %llu answered, %llu to the kernel, %llu dropped\n",
+	printf("%llu frames, no difference; %llu to backends, %llu answered, %llu to the kernel, %llu dropped, %llu held\n",
 		(unsigned long long)n_frames, (unsigned long long)by_action[ACTION_TO_BACKEND],
 		(unsigned long long)(by_action[ACTION_ANSWER_ARP] + by_action[ACTION_ANSWER_ND] +
 			by_action[ACTION_ANSWER_ECHO]),
-		(unsigned long long)by_action[ACTION_TO_KERNEL], (unsigned long long)by_action[ACTION_DROP]);
+		(unsigned long long)by_action[ACTION_TO_KERNEL], (unsigned long long)by_action[ACTION_DROP],
+		(unsigned long long)by_action[ACTION_HOLD]);
 	for (unsigned i = 0; i < COUNTER_COUNT; i++)
 		if (!world.stats->counter[i])
 			printf("  never: %s\n", fixture_counter_name(i));

@@ -69,17 +69,23 @@ static int send_message(struct feed *f, const void *message, size_t size, int fd
 	return sendmsg(f->fd, &m, MSG_NOSIGNAL) == (ssize_t)size ? 0 : fail(f, "sendmsg: %s", strerror(errno));
 }
 
+static int open_writable(int fd)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return open(path, O_RDWR | O_CLOEXEC);
+}
+
 /* shuntd gets the table to read only; a test, which is root, opens it once more. */
 static int map_flows(struct feed *f, int fd, __u64 size)
 {
-	char path[64];
 	int writable;
 
 	if (f->flows)
 		munmap(f->flows, f->flows_size);
 	f->flows = NULL;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	writable = open(path, O_RDWR | O_CLOEXEC);
+	writable = open_writable(fd);
 	if (writable < 0)
 		return fail(f, "cannot open the flow table for writing: %s", strerror(errno));
 	f->flows = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, writable, 0);
@@ -89,6 +95,25 @@ static int map_flows(struct feed *f, int fd, __u64 size)
 		f->flows = NULL;
 		return fail(f, "cannot map the flow table: %s", strerror(errno));
 	}
+	return 0;
+}
+
+#define FRAGMENTS_SIZE (FRAGMENT_BUCKETS * sizeof(struct fragment_bucket))
+
+/* Likewise the table of fragments, which lies in the statistics segment. */
+static int map_fragments(struct feed *f, int fd)
+{
+	int writable = open_writable(fd);
+	void *mapping = MAP_FAILED;
+
+	if (writable >= 0) {
+		mapping = mmap(NULL, FRAGMENTS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, writable,
+			(off_t)f->stats->fragments_off);
+		close(writable);
+	}
+	if (mapping == MAP_FAILED)
+		return fail(f, "cannot map the table of fragments: %s", strerror(errno));
+	f->fragments = mapping;
 	return 0;
 }
 
@@ -106,7 +131,7 @@ static int map_stats(struct feed *f, int fd)
 	if (f->stats->magic != STATS_MAGIC || f->stats->abi != STATS_ABI)
 		return fail(f, "the statistics are of another version");
 	f->workers = (const struct stats_worker *)((const char *)mapping + f->stats->worker_off);
-	return 0;
+	return map_fragments(f, fd);
 }
 
 /* Receive messages until one of this type comes; others are taken note of on the way. */
@@ -170,6 +195,9 @@ void feed_close(struct feed *f)
 		munmap((void *)f->stats, f->stats->size);
 	if (f->flows)
 		munmap(f->flows, f->flows_size);
+	if (f->fragments)
+		munmap(f->fragments, FRAGMENTS_SIZE);
+	f->fragments = NULL;
 	f->fd = -1;
 	f->stats = NULL;
 	f->flows = NULL;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The other end of a dataplane's channel (dataplane/core/channel.h) for tests: hands it snapshots, sees what it
- * counts, and reaches into its flow table. It stands in for shuntd, which must not be connected meanwhile.
+ * counts, and reaches into its flow table and that of fragments. It stands in for shuntd, which must not be connected
+ * meanwhile.
  */
 #ifndef SHUNT_FEED_H
 #define SHUNT_FEED_H
@@ -11,6 +12,7 @@
 
 #include "channel.h"
 #include "flow_table.h"
+#include "fragment_table.h"
 #include "stats.h"
 
 struct feed {
@@ -20,6 +22,7 @@ struct feed {
 	const struct stats_worker *workers; /* hello.n_workers of them */
 	struct flow_table_header *flows;    /* mapped for writing, or NULL before the first snapshot */
 	size_t flows_size;
+	struct fragment_bucket *fragments; /* FRAGMENT_BUCKETS, mapped for writing */
 	char error[320];
 };
 

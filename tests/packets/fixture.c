@@ -143,6 +143,8 @@ static int begin_fixture(struct reader *r, const char *name)
 		.backend = -1,
 		.flow = { FIXTURE_NO_FLOW, FLOW_NONE },
 		.leaves = { FIXTURE_NO_FLOW, FLOW_NONE },
+		.datagram = { FIXTURE_NO_FLOW, 0 },
+		.leads = { FIXTURE_NO_FLOW, 0 },
 	};
 	r->has_counter = 0;
 	return r->fixture->name ? 0 : fail(r, "out of memory", NULL);
@@ -160,6 +162,17 @@ static int read_flow(struct reader *r, char *rest, struct fixture_flow *flow)
 		if (!strcmp(states[flow->state], state))
 			return 0;
 	return fail(r, "no state of this name", state);
+}
+
+/* "BACKEND BYTES" */
+static int read_datagram(struct reader *r, const char *rest, struct fixture_datagram *datagram)
+{
+	char name[32];
+
+	if (sscanf(rest, "%31s %u", name, &datagram->bytes) != 2)
+		return fail(r, "a backend and a number of bytes", rest);
+	datagram->backend = setup_backend_id(name);
+	return datagram->backend < 0 ? fail(r, "no backend of this name", name) : 0;
 }
 
 static int read_events(struct reader *r, char *rest)
@@ -205,6 +218,14 @@ static int read_property(struct reader *r, const char *word, char *rest)
 		return read_flow(r, rest, &f->flow);
 	if (!strcmp(word, "leaves"))
 		return read_flow(r, rest, &f->leaves);
+	if (!strcmp(word, "datagram")) {
+		if (read_datagram(r, rest, &f->datagram))
+			return -1;
+		f->leads = f->datagram;
+		return 0;
+	}
+	if (!strcmp(word, "leads"))
+		return read_datagram(r, rest, &f->leads);
 	if (!strcmp(word, "to")) {
 		f->backend = setup_backend_id(rest);
 		return f->backend < 0 ? fail(r, "no backend of this name", rest) : 0;

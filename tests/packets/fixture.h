@@ -28,6 +28,12 @@ struct fixture_flow {
 	unsigned state;
 };
 
+/* A datagram's entry: the backend's id, or FIXTURE_NO_FLOW, and the bytes that its first fragment has of it. */
+struct fixture_datagram {
+	int backend;
+	unsigned bytes;
+};
+
 struct fixture {
 	char *name;
 	char *shows;
@@ -45,6 +51,8 @@ struct fixture {
 	size_t answer_len;
 	struct fixture_flow flow;   /* what the flow table has to hold before */
 	struct fixture_flow leaves; /* and behind */
+	struct fixture_datagram datagram; /* likewise, the table of fragments */
+	struct fixture_datagram leads;
 };
 
 struct fixtures {

@@ -82,6 +82,31 @@ static size_t put_transport(struct random *r, uint8_t *p, uint8_t proto, uint32_
 	return 20;
 }
 
+/* The IP packet at l3, of len bytes, as a fragment of one of few datagrams. Returns its length. */
+static size_t make_fragment(struct random *r, uint8_t *l3, size_t len)
+{
+	static const uint8_t units[] = { 0, 0, 0, 1, 2, 3, 3, 8 };
+	uint32_t frag = units[random_below(r, sizeof(units))];
+	__be16 word;
+
+	if (l3[0] == 0x45) {
+		l3[5] = (uint8_t)random_below(r, 3);
+		word = core_be16(frag | (frag && random_below(r, 2) ? 0 : 0x2000));
+		memcpy(l3 + 6, &word, 2);
+		frame_ipv4_seal(l3);
+		return len;
+	}
+	memmove(l3 + 48, l3 + 40, len - 40);
+	memset(l3 + 40, 0, 8);
+	l3[40] = l3[6];
+	word = core_be16(frag << 3 | !(frag && random_below(r, 2)));
+	memcpy(l3 + 42, &word, 2);
+	l3[47] = (uint8_t)random_below(r, 3);
+	l3[6] = PROTO_FRAGMENT;
+	l3[5] = (uint8_t)(l3[5] + 8);
+	return len + 8;
+}
+
 static size_t from_flow(struct random *r, const struct mac *own, uint8_t *frame)
 {
 	static const uint8_t vip6[16] = { 0x20, 0x01, 0x0d, 0xb8 };
@@ -122,6 +147,8 @@ static size_t from_flow(struct random *r, const struct mac *own, uint8_t *frame)
 		l3[39] = (uint8_t)(vip + 0x80 - 80);
 		len += 40;
 	}
+	if (random_below(r, 8) == 0)
+		len = make_fragment(r, l3, len);
 	len += ETH_LEN;
 	while (len < 60)
 		frame[len++] = 0;

@@ -73,9 +73,25 @@ static void check_flow(const struct world *w, const struct fixture *f)
 		fixture_state_name(state));
 }
 
+static void check_datagram(const struct world *w, const struct fixture *f)
+{
+	struct fragment_home home;
+	int found = !world_datagram(w, f->frame, f->len, &home);
+
+	if (found ? f->leads.backend == (int)home.backend && (f->leads.bytes + 7) / 8 == home.units :
+		    f->leads.backend < 0)
+		return;
+	complain("another entry of the datagram was left");
+	printf("  expected %s %u, got %s %u\n", setup_backend_name((unsigned)f->leads.backend), f->leads.bytes,
+		setup_backend_name(found ? home.backend : SETUP_BACKENDS), home.units * 8);
+}
+
 static void prepare(struct world *w, const struct fixture *f)
 {
 	world_clear(w);
+	if (f->datagram.backend >= 0 &&
+		world_set_datagram(w, f->frame, f->len, (unsigned)f->datagram.backend, f->datagram.bytes))
+		complain("it wants a datagram's entry, but is no fragment");
 	if (f->flow.backend < 0)
 		return;
 	if (world_set_flow(w, f->frame, f->len, (unsigned)f->flow.backend, f->flow.state))
@@ -93,6 +109,7 @@ static void run_whole(struct world *w, const struct fixture *f)
 	check_counters(w, f);
 	check_output(f, &p, "by itself");
 	check_flow(w, f);
+	check_datagram(w, f);
 	parcel_free(&p);
 }
 
@@ -130,7 +147,7 @@ static void run_truncated(struct world *w, const struct fixture *f)
 
 /*
  * All fixtures in bursts of size n, in the order given, each counter the sum of theirs. Fixtures that need a flow
- * entry are left out, since flows that others have entered would be theirs; so are the entries left.
+ * entry, or a datagram's, are left out, since those that others have entered would be theirs; so are the entries left.
  */
 static void run_bursts(struct world *w, const struct fixtures *all, const size_t *order, size_t n)
 {
@@ -146,7 +163,7 @@ static void run_bursts(struct world *w, const struct fixtures *all, const size_t
 		for (; i < all->n && k < n; i++) {
 			const struct fixture *f = &all->list[order[i]];
 
-			if (f->flow.backend >= 0)
+			if (f->flow.backend >= 0 || f->leads.backend >= 0)
 				continue;
 			of[k] = f;
 			parcels[k++] = (struct parcel){ .in = f->frame, .len = f->len, .readable = f->len };

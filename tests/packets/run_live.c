@@ -206,6 +206,32 @@ static void check_flow(const struct fixture *f)
 		fixture_state_name(state));
 }
 
+static void check_datagram(const struct fixture *f)
+{
+	struct fragment_home home;
+	int found = !world_datagram(&world, f->frame, f->len, &home);
+
+	if (found ? f->leads.backend == (int)home.backend && (f->leads.bytes + 7) / 8 == home.units :
+		    f->leads.backend < 0)
+		return;
+	complain("another entry of the datagram was left");
+	printf("  expected %s %u, got %s %u\n", setup_backend_name((unsigned)f->leads.backend), f->leads.bytes,
+		setup_backend_name(found ? home.backend : SETUP_BACKENDS), home.units * 8);
+}
+
+/* What has to wait does so for nothing here: wait, too, until it is dropped, which is counted. */
+static void check_expiry(const struct fixture *f)
+{
+	const struct timespec nap = { .tv_nsec = 1000000 };
+
+	if (f->counter != COUNTER_HELD_FRAGMENT)
+		return;
+	for (int i = 0; i < WAIT_MS && feed_counter(&feed, COUNTER_FRAGMENT_EXPIRED) == before[COUNTER_FRAGMENT_EXPIRED]; i++)
+		nanosleep(&nap, NULL);
+	if (feed_counter(&feed, COUNTER_FRAGMENT_EXPIRED) != before[COUNTER_FRAGMENT_EXPIRED] + 1)
+		complain("was not dropped after it had waited");
+}
+
 static void run(const struct fixture *f, uint32_t number)
 {
 	static uint8_t expected[FRAME_TEXT_MAX];
@@ -217,6 +243,10 @@ static void run(const struct fixture *f, uint32_t number)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	world.tables.tick = flow_tick((__u64)now.tv_sec);
 	memset(world.tables.buckets, 0, world.tables.n_buckets * sizeof(*world.tables.buckets));
+	memset(feed.fragments, 0, FRAGMENT_BUCKETS * sizeof(*feed.fragments));
+	if (f->datagram.backend >= 0 &&
+		world_set_datagram(&world, f->frame, f->len, (unsigned)f->datagram.backend, f->datagram.bytes))
+		complain("it wants a datagram's entry, but is no fragment");
 	if (f->flow.backend >= 0 &&
 		world_set_flow(&world, f->frame, f->len, (unsigned)f->flow.backend, f->flow.state))
 		complain("it wants a flow entry, but is no flow's packet");
@@ -238,6 +268,8 @@ static void run(const struct fixture *f, uint32_t number)
 	check_caught(&from_kernel, f->out == FIXTURE_KERNEL && kernel_shows(f), expected, len, "to the kernel");
 	check_counters(f, received);
 	check_flow(f);
+	check_datagram(f);
+	check_expiry(f);
 }
 
 /* One snapshot that must be refused, with a reason, while the one in force stays. */
@@ -319,6 +351,8 @@ static int start(const char *socket_path)
 	}
 	world.tables.buckets = feed_buckets(&feed);
 	world.tables.n_buckets = feed.flows->n_buckets;
+	world.tables.fragments = feed.fragments;
+	world.tables.n_fragment_buckets = FRAGMENT_BUCKETS;
 	return 0;
 }
 
@@ -344,6 +378,9 @@ static void set_mirror(struct world *mirror)
 {
 	mirror->tables.tick = steady_tick();
 	memcpy(mirror->buckets, feed_buckets(&feed), mirror->tables.n_buckets * sizeof(*mirror->buckets));
+	/* A look at the very table: what the core enters there first the dataplane finds to be so already. */
+	mirror->tables.fragments = feed.fragments;
+	mirror->tables.n_fragment_buckets = FRAGMENT_BUCKETS;
 	memcpy(mirror->stats->vip, feed.workers[0].vip, IDS * sizeof(*mirror->stats->vip));
 	memcpy(mirror->stats->backend, feed.workers[0].backend, IDS * sizeof(*mirror->stats->backend));
 	memset(mirror->stats->counter, 0, sizeof(mirror->stats->counter));
@@ -375,6 +412,11 @@ static void run_random(struct world *mirror, uint8_t *frame, size_t len, uint32_
 		before[i] = feed_counter(&feed, i);
 	if (world_one(mirror, frame, len, &p))
 		complain("the core could not carry it out");
+	/* What would wait is not sent: it would come out later, or be counted later. */
+	if (p.verdict.action == ACTION_HOLD) {
+		parcel_free(&p);
+		return;
+	}
 	f.counter = (enum counter)p.verdict.counter;
 	f.out = p.verdict.action == ACTION_DROP ? FIXTURE_NOTHING :
 		p.verdict.action == ACTION_TO_KERNEL ? FIXTURE_KERNEL : FIXTURE_ANSWER;

@@ -104,6 +104,28 @@ static void check_flow(const struct fixture *f)
 		fixture_state_name(state));
 }
 
+static void check_datagram(const struct fixture *f)
+{
+	struct fragment_home home;
+	int found = !world_datagram(&world, f->frame, f->len, &home);
+
+	if (found ? f->leads.backend == (int)home.backend && (f->leads.bytes + 7) / 8 == home.units :
+		    f->leads.backend < 0)
+		return;
+	complain("another entry of the datagram was left");
+	printf("  expected %s %u, got %s %u\n", setup_backend_name((unsigned)f->leads.backend), f->leads.bytes,
+		setup_backend_name(found ? home.backend : SETUP_BACKENDS), home.units * 8);
+}
+
+/* What has to wait is handed over, as it came. */
+static void check_held(const struct fixture *f)
+{
+	size_t len = f->counter == COUNTER_HELD_FRAGMENT ? f->len : 0;
+
+	if (bed.held_len != len || memcmp(bed.held, f->frame, len))
+		complain("another frame was handed over to wait, or one that need not, or none");
+}
+
 static void prepare(const struct fixture *f)
 {
 	struct timespec now;
@@ -111,6 +133,9 @@ static void prepare(const struct fixture *f)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	world.tables.tick = flow_tick((__u64)now.tv_sec);
 	xdp_bed_clear(&bed);
+	if (f->datagram.backend >= 0 &&
+		world_set_datagram(&world, f->frame, f->len, (unsigned)f->datagram.backend, f->datagram.bytes))
+		complain("it wants a datagram's entry, but is no fragment");
 	if (f->flow.backend >= 0 &&
 		world_set_flow(&world, f->frame, f->len, (unsigned)f->flow.backend, f->flow.state))
 		complain("it wants a flow entry, but is no flow's packet");
@@ -144,6 +169,8 @@ static void run(const struct fixture *f)
 	check_counters(f);
 	check_traffic(f);
 	check_flow(f);
+	check_datagram(f);
+	check_held(f);
 }
 
 /* Without a snapshot everything goes to the kernel, as it is. */
@@ -181,6 +208,8 @@ static int start(__u32 frags)
 	xdp_bed_publish(&bed, snapshot, size);
 	world.tables.buckets = xdp_bed_buckets(&bed);
 	world.tables.n_buckets = BUCKETS;
+	world.tables.fragments = bed.fragments;
+	world.tables.n_fragment_buckets = bed.sizes.n_fragment_buckets;
 	return 0;
 }
 

@@ -264,6 +264,35 @@ int world_set_flow(struct world *w, const uint8_t *frame, size_t len, unsigned b
 	return 0;
 }
 
+/* The hash of a fragment's datagram. Returns 0, or -1 if it is none. */
+static int datagram_of(const struct world *w, const uint8_t *frame, size_t len, __u64 *hash)
+{
+	struct frame f = { .data = (__u8 *)frame, .end = (__u8 *)frame + len, .len = (__u32)len };
+	struct packet p;
+
+	packet_parse(&f, &p);
+	if (!p.fragment || !w->tables.header)
+		return -1;
+	*hash = fragment_hash_of(&w->tables, &p);
+	return 0;
+}
+
+int world_datagram(const struct world *w, const uint8_t *frame, size_t len, struct fragment_home *home)
+{
+	__u64 hash;
+
+	*home = (struct fragment_home){ 0 };
+	return datagram_of(w, frame, len, &hash) || !fragment_find(&w->tables, hash, home) ? -1 : 0;
+}
+
+int world_set_datagram(struct world *w, const uint8_t *frame, size_t len, unsigned backend, unsigned bytes)
+{
+	struct fragment_home home = { .backend = backend, .units = (bytes + 7) / 8 };
+	__u64 hash;
+
+	return datagram_of(w, frame, len, &hash) ? -1 : fragment_enter(&w->tables, hash, &home);
+}
+
 __u64 world_verdicts(const struct world *w)
 {
 	__u64 sum = 0;

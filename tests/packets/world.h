@@ -66,6 +66,10 @@ __u64 world_flow(const struct world *w, const uint8_t *frame, size_t len);
 /* Enter one for it, in its first bucket, used just now. Returns 0, or -1 if the frame is not a VIP's flow's. */
 int world_set_flow(struct world *w, const uint8_t *frame, size_t len, unsigned backend, unsigned state);
 
+/* The same of the datagram that a frame is a fragment of: where its first went; and its entry. */
+int world_datagram(const struct world *w, const uint8_t *frame, size_t len, struct fragment_home *home);
+int world_set_datagram(struct world *w, const uint8_t *frame, size_t len, unsigned backend, unsigned bytes);
+
 /* Sum of all counters of class VERDICT. */
 __u64 world_verdicts(const struct world *w);
 

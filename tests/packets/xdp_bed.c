@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -14,6 +15,9 @@
 #include <linux/bpf.h>
 
 #include "shunt_xdp.skel.h"
+
+#define HELD_PAGES 16
+#define HELD_MAX 65536
 
 static int fail(struct xdp_bed *b, const char *what, int error)
 {
@@ -66,6 +70,22 @@ static int load(struct xdp_bed *b)
 	return shunt_xdp__load(s) ? fail(b, "loading the XDP program", errno) : 0;
 }
 
+static void on_held(void *context, int cpu, void *data, __u32 size)
+{
+	const struct xdp_held *held = data;
+	struct xdp_bed *b = context;
+
+	b->held_len = size >= sizeof(*held) + held->len && held->len <= HELD_MAX ? held->len : 0;
+	memcpy(b->held, held + 1, b->held_len);
+}
+
+static int open_held(struct xdp_bed *b)
+{
+	b->held = malloc(HELD_MAX);
+	b->held_buffers = perf_buffer__new(bpf_map__fd(b->skeleton->maps.held), HELD_PAGES, on_held, NULL, b, NULL);
+	return b->held && b->held_buffers ? 0 : fail(b, "buffers for what is held", errno);
+}
+
 int xdp_bed_open(struct xdp_bed *b, size_t block_size, const struct xdp_sizes *sizes)
 {
 	*b = (struct xdp_bed){ .sizes = *sizes, .half_lines = xdp_lines(block_size) };
@@ -95,11 +115,15 @@ int xdp_bed_open(struct xdp_bed *b, size_t block_size, const struct xdp_sizes *s
 	if (!b->snapshot || !b->flows || !b->vip_stats || !b->backend_stats || !b->handshakes || !b->guard || !b->rules ||
 		!b->active || !b->fragments || !b->sources)
 		return fail(b, "mapping the maps", errno);
-	return 0;
+	return open_held(b);
 }
 
 void xdp_bed_close(struct xdp_bed *b)
 {
+	perf_buffer__free(b->held_buffers);
+	b->held_buffers = NULL;
+	free(b->held);
+	b->held = NULL;
 	if (!b->skeleton)
 		return;
 	unmap_memory(b->snapshot, b->skeleton->maps.snapshot);
@@ -185,11 +209,14 @@ struct stats_traffic xdp_bed_traffic(const struct xdp_bed *b, const struct stats
 	return sum;
 }
 
-int xdp_bed_run(const struct xdp_bed *b, const uint8_t *frame, size_t len, uint8_t *out, size_t *out_len)
+int xdp_bed_run(struct xdp_bed *b, const uint8_t *frame, size_t len, uint8_t *out, size_t *out_len)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = (__u32)len, .data_out = out,
 		.data_size_out = (__u32)*out_len, .repeat = 1);
 	int error = bpf_prog_test_run_opts(b->program, &run);
+
+	b->held_len = 0;
+	perf_buffer__consume(b->held_buffers);
 
 	*out_len = run.data_size_out;
 	return error ? error : (int)run.retval;

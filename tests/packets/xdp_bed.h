@@ -12,6 +12,7 @@
 #include "shunt_xdp.h"
 
 struct shunt_xdp;
+struct perf_buffer;
 
 #define XDP_BED_FRAGMENT_BUCKETS 16 /* unless sizes say otherwise */
 
@@ -31,6 +32,9 @@ struct xdp_bed {
 	struct source_bucket *sources; /* SOURCE_BUCKETS; the caller's to clear */
 	__u64 *active; /* an array map's entries of 4 bytes are 8 apart */
 	struct xdp_sizes sizes;
+	struct perf_buffer *held_buffers;
+	__u8 *held; /* the frame that the last run handed over; held_len 0: none */
+	size_t held_len;
 	__u32 half_lines;
 	char error[256];
 };
@@ -67,6 +71,6 @@ struct stats_traffic xdp_bed_traffic(const struct xdp_bed *b, const struct stats
  * Run the program once on a frame. out: room for *out_len bytes, then what the frame is afterwards. Returns the
  * XDP action, or -errno if the kernel doesn't take such a frame for a run.
  */
-int xdp_bed_run(const struct xdp_bed *b, const uint8_t *frame, size_t len, uint8_t *out, size_t *out_len);
+int xdp_bed_run(struct xdp_bed *b, const uint8_t *frame, size_t len, uint8_t *out, size_t *out_len);
 
 #endif
