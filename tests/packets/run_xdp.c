@@ -20,6 +20,7 @@
 #include "xdp_bed.h"
 
 #define BUCKETS 1024
+#define VERIFIED_MOST 850000
 #define ONE_BUFFER 3072 /* bytes that surely lie in one; a program without BPF_F_XDP_HAS_FRAGS gets no more */
 
 static const struct mac own = { { 0x02, 0, 0, 0, 0, 0xaa } };
@@ -213,6 +214,31 @@ static int start(__u32 frags)
 	return 0;
 }
 
+/*
+ * With all that it can be loaded with the program has to leave room below the million instructions that a verifier
+ * walks: others than this kernel's walk more.
+ */
+static void check_room(void)
+{
+	const struct xdp_sizes sizes = {
+		.n_buckets = BUCKETS, .n_elder_buckets = BUCKETS / 2, .ids = 64, .n_queues = 1, .frags = 1
+	};
+	__u32 walked;
+
+	if (xdp_bed_open(&bed, 4096, &sizes)) {
+		printf("with an elder table and sockets: %s\n", bed.error);
+		failures++;
+	} else {
+		walked = xdp_bed_verified(&bed);
+		printf("the verifier walks %u instructions with an elder table and sockets\n", walked);
+		if (walked > VERIFIED_MOST) {
+			printf("which leaves too little room: %u at the most\n", VERIFIED_MOST);
+			failures++;
+		}
+	}
+	xdp_bed_close(&bed);
+}
+
 int main(int argc, char **argv)
 {
 	struct fixtures all = { 0 };
@@ -242,6 +268,7 @@ int main(int argc, char **argv)
 		world_close(&world);
 		xdp_bed_close(&bed);
 	}
+	check_room();
 	if (!all.n)
 		failures++;
 	fixtures_free(&all);

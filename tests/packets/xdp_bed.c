@@ -163,6 +163,14 @@ int xdp_bed_set_port(struct xdp_bed *b, __u32 port, __u32 interface)
 	return 0;
 }
 
+__u32 xdp_bed_verified(const struct xdp_bed *b)
+{
+	struct bpf_prog_info info = { 0 };
+	__u32 size = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(b->program, &info, &size) ? 0 : info.verified_insns;
+}
+
 void xdp_bed_clear(struct xdp_bed *b)
 {
 	size_t traffic = (size_t)b->sizes.n_cpus * b->sizes.ids * sizeof(struct stats_traffic);

@@ -57,6 +57,9 @@ static inline struct flow_bucket *xdp_bed_buckets(const struct xdp_bed *b)
 	return (struct flow_bucket *)(b->flows + XDP_FLOW_HEADER_LINES);
 }
 
+/* Instructions that the kernel's verifier walked to take the program; 0: it does not say, as before Linux 5.16. */
+__u32 xdp_bed_verified(const struct xdp_bed *b);
+
 /* Forget all flows and counters. */
 void xdp_bed_clear(struct xdp_bed *b);
 
