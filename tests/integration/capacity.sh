@@ -23,7 +23,8 @@ capacity() {
 	in_use=$(status_capacity)
 	edit_conf "s/capacity = [0-9]+/capacity = $1/"
 	matches "a dry run" "$(ctl reload --dry-run)" "flow_table.capacity: $1, was $before"
-	capacity_is "$in_use" || fail "the dry run changed the capacity"
+	# What was asked for before may come into force just now.
+	capacity_is "$in_use" || capacity_is "$before" || fail "the dry run changed the capacity"
 	matches "the reload" "$(ctl reload)" "flow_table.capacity: $1, was $before"
 }
 
