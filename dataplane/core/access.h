@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Access lists: which rule, if any, a source's longest prefix gives, in few steps whatever the list holds. A list is
- * a tree over the source's bits, of two kinds of nodes:
+ * Access lists: which rule, if any, a source's longest prefix gives, in few steps whatever the list holds. A list
+ * is a tree over the source's bits, of two kinds of nodes:
  *
  *   table  takes the next 4, 8, 12 or 16 bits: a link for each of their values. For parts with many ranges.
- *   leaf   takes the next 32 bits: a cache line with the starts of up to eight ranges, ascending, and their links
+ *   leaf   takes the next 32 bits: a cache line with the starts of up to eight ranges, ascending, and their links;
+ * or two such lines one after the other, for up to sixteen
  *
  * (after DXR, Zec, Rizzo and Mikuc 2012: a large table of the first bits, and a short sorted piece for each of
  * them.) A link is a result or names another node. 100,000 random prefixes of IPv4 are a table of 65,536 links and
@@ -23,17 +24,18 @@
 
 #define ACCESS_STEPS 32 /* as many as 128 bits by four at a time */
 #define ACCESS_LINE 16	/* words of a cache line */
-#define ACCESS_LEAF 8	/* ranges of a leaf */
+#define ACCESS_LEAF 8	/* ranges of a leaf's line */
 
 /*
- * A link. With ACCESS_ON: to the node ACCESS_NODE, a leaf if ACCESS_STRIDE is 0, else a table of so many times four
- * bits that begins at that line of the links. Without: the result, the id of the rule that decides plus 1, or 0 for
- * none, and whether that keeps the source out.
+ * A link. With ACCESS_ON: to the node ACCESS_NODE, a leaf if its stride is 0 (ACCESS_DOUBLE: one of two lines),
+ * else a table of so many times four bits that begins at that line of the links. Without: the result, the id of
+ * the rule that decides plus 1, or 0 for none, and whether that keeps the source out.
  */
 #define ACCESS_ON 0x80000000u
 #define ACCESS_STRIDE_SHIFT 28
 #define ACCESS_STRIDE_MASK 7u
 #define ACCESS_STRIDE_MAX 4u
+#define ACCESS_DOUBLE 5u
 #define ACCESS_NODE 0x0fffffffu
 #define ACCESS_OUT 0x40000000u
 #define ACCESS_RULE 0x0007ffffu
@@ -64,12 +66,31 @@ core_inline __u32 access_stride(__u32 link)
 	return link >> ACCESS_STRIDE_SHIFT & ACCESS_STRIDE_MASK;
 }
 
+core_inline int access_is_leaf(__u32 stride)
+{
+	return stride - 1 >= ACCESS_STRIDE_MAX;
+}
+
 /* Index into the words of the line, or of the link, that the next step reads. */
 core_inline __u32 access_word(const struct snapshot_access *list, const struct access_walk *w)
 {
 	__u32 stride = access_stride(w->link), node = (w->link & ACCESS_NODE) * ACCESS_LINE;
 
-	return stride ? list->links + node + (__u32)(w->hi >> (64 - 4 * stride)) : list->leaves + node;
+	return access_is_leaf(stride) ? list->leaves + node
+				      : list->links + node + (__u32)(w->hi >> (64 - 4 * stride));
+}
+
+/* 1 if a start is above the value, else 0; without a branch, which nobody could foresee. */
+core_inline __u32 access_is_above(__u32 start, __u32 value)
+{
+#ifdef __bpf__
+	__u64 less = (__u64)value - start;
+
+	__asm__ volatile("" : "+r"(less));
+	return (__u32)(less >> 63);
+#else
+	return start > value;
+#endif
 }
 
 /* How many of a leaf's starts are not above the value; of the first one that is taken for granted. */
@@ -77,10 +98,7 @@ core_inline __u32 access_leaf_range(const __u32 *leaf, __u32 value)
 {
 	__u32 above = 0;
 
-	/* Without branches, which nobody could foresee. */
-	core_unroll
-	for (__u32 i = 1; i < ACCESS_LEAF; i++)
-		above += (__u32)(((__u64)value - leaf[i]) >> 63);
+	core_unroll for (__u32 i = 1; i < ACCESS_LEAF; i++) above += access_is_above(leaf[i], value);
 	return ACCESS_LEAF - 1 - above;
 }
 
@@ -92,14 +110,24 @@ core_inline void access_step(const struct tables *t, const struct snapshot_acces
 
 	if (core_unlikely(!line)) {
 		w->link = 0;
-	} else if (stride) {
+	} else if (access_is_leaf(stride)) {
+		__u32 value = (__u32)(w->hi >> 32), is_double = stride / ACCESS_DOUBLE;
+		const __u32 *second = tables_access_line(t, word + ACCESS_LINE * is_double);
+
+		/* The second line's, if there is one and the value is not below its first start. */
+		if (core_likely(second != 0))
+			line = tables_access_line(
+				t, word + ACCESS_LINE * (is_double & (access_is_above(second[0], value) ^ 1)));
+		if (core_unlikely(!line))
+			w->link = 0;
+		else
+			w->link = line[ACCESS_LEAF + (access_leaf_range(line, value) & (ACCESS_LEAF - 1))];
+		w->hi = w->hi << 32 | w->lo >> 32;
+		w->lo <<= 32;
+	} else {
 		w->link = line[word & (ACCESS_LINE - 1)];
 		w->hi = w->hi << 4 * stride | w->lo >> (64 - 4 * stride);
 		w->lo <<= 4 * stride;
-	} else {
-		w->link = line[ACCESS_LEAF + (access_leaf_range(line, (__u32)(w->hi >> 32)) & (ACCESS_LEAF - 1))];
-		w->hi = w->hi << 32 | w->lo >> 32;
-		w->lo <<= 32;
 	}
 }
 

@@ -25,6 +25,8 @@ struct access_range {
 	__u32 reserved;
 };
 
+#define ACCESS_LEAF_MAX (2 * ACCESS_LEAF)
+
 #define ACCESS_ROOM_RANGES(n_prefixes) (2 * (n_prefixes) + 1)
 
 /* The caller's memory for one list: n_* used of *_room, 0 at first. */
@@ -151,7 +153,7 @@ struct access_entry {
 
 /*
  * What a leaf for ranges first..end - 1 would hold, of which the first goes on from before the part that begins
- * behind so many bits. Returns how many entries, or ACCESS_LEAF + 1 if they are too many for a leaf.
+ * behind so many bits. Returns how many entries, or ACCESS_LEAF_MAX + 1 if they are too many for a leaf.
  */
 core_cold __u32 access_entries(
 	const struct access_range *ranges, __u32 first, __u32 end, __u32 bits, struct access_entry *entries)
@@ -171,18 +173,18 @@ core_cold __u32 access_entries(
 		}
 		/* Behind one that is divided the value after it goes on with what was last. */
 		if (last->end - last->first > 1 && last->start + 1 != start) {
-			if (n == ACCESS_LEAF)
-				return ACCESS_LEAF + 1;
+			if (n == ACCESS_LEAF_MAX)
+				return ACCESS_LEAF_MAX + 1;
 			entries[n] = (struct access_entry){ last->start + 1, i - 1, i };
 			n++;
 		}
-		if (n == ACCESS_LEAF)
-			return ACCESS_LEAF + 1;
+		if (n == ACCESS_LEAF_MAX)
+			return ACCESS_LEAF_MAX + 1;
 		entries[n++] = (struct access_entry){ start, whole ? i : i - 1, i + 1 };
 	}
 	if (entries[n - 1].end - entries[n - 1].first > 1 && entries[n - 1].start != 0xffffffffu) {
-		if (n == ACCESS_LEAF)
-			return ACCESS_LEAF + 1;
+		if (n == ACCESS_LEAF_MAX)
+			return ACCESS_LEAF_MAX + 1;
 		entries[n] = (struct access_entry){ entries[n - 1].start + 1, end - 1, end };
 		n++;
 	}
@@ -206,35 +208,32 @@ core_inline __u32 access_table_stride(__u32 n, __u32 bits_left)
  */
 core_cold __u32 access_build_part(struct access_room *room, __u32 first, __u32 end, __u32 bits, __u32 all_bits)
 {
-	struct access_entry entries[ACCESS_LEAF];
+	struct access_entry entries[ACCESS_LEAF_MAX];
 	__u32 n, stride, i = first + 1;
 	__u64 at;
 
 	if (end - first == 1)
 		return room->ranges[first].result;
 	n = access_entries(room->ranges, first, end, bits, entries);
-	if (n <= ACCESS_LEAF) {
-		at = room->n_leaves++;
-		for (__u32 e = 0; e < ACCESS_LEAF; e++) {
-			const struct access_entry *entry = &entries[e < n ? e : n - 1];
-			__u32 link;
+	if (n <= ACCESS_LEAF_MAX) {
+		__u32 lines = n > ACCESS_LEAF ? 2 : 1, link = 0;
+
+		at = room->n_leaves;
+		room->n_leaves += lines;
+		for (__u32 e = 0; e < lines * ACCESS_LEAF; e++) {
+			__u64 word = (at + e / ACCESS_LEAF) * ACCESS_LINE + e % ACCESS_LEAF;
 
 			/* What is behind the last one repeats it, the greatest value too. */
-			if (e >= n && at < room->leaves_room) {
-				room->leaves[at * ACCESS_LINE + e] = 0xffffffffu;
-				room->leaves[at * ACCESS_LINE + ACCESS_LEAF + e] =
-					room->leaves[at * ACCESS_LINE + ACCESS_LEAF + n - 1];
+			if (e < n)
+				link = access_build_part(
+					room, entries[e].first, entries[e].end, bits + 32, all_bits);
+			if (at + lines > room->leaves_room)
 				continue;
-			}
-			if (e >= n)
-				break;
-			link = access_build_part(room, entry->first, entry->end, bits + 32, all_bits);
-			if (at < room->leaves_room) {
-				room->leaves[at * ACCESS_LINE + e] = entry->start;
-				room->leaves[at * ACCESS_LINE + ACCESS_LEAF + e] = link;
-			}
+			room->leaves[word] = e < n ? entries[e].start : 0xffffffffu;
+			room->leaves[word + ACCESS_LEAF] = link;
 		}
-		return ACCESS_ON | ((__u32)at & ACCESS_NODE);
+		return ACCESS_ON | (lines > 1 ? ACCESS_DOUBLE : 0) << ACCESS_STRIDE_SHIFT |
+			((__u32)at & ACCESS_NODE);
 	}
 	stride = access_table_stride(end - first, all_bits - bits);
 	at = room->n_links;

@@ -92,6 +92,20 @@ core_cold int burst_match(const struct tables *t, const struct frame *f, const s
 	return 1;
 }
 
+/* Ask for what the look-up's next step reads. */
+core_inline void burst_ask_for(
+	const struct tables *t, const struct snapshot_access *list, const struct access_walk *w)
+{
+	const __u32 *at;
+
+	if (!access_goes_on(w))
+		return;
+	at = &t->access_words[access_word(list, w)];
+	__builtin_prefetch(at);
+	if (access_stride(w->link) == ACCESS_DOUBLE)
+		__builtin_prefetch(at + ACCESS_LINE);
+}
+
 /* Begin to look up the source of flow i. */
 core_cold void burst_ask(const struct tables *t, struct burst_flows *b, __u32 i, __u32 vip, struct addr src)
 {
@@ -100,8 +114,7 @@ core_cold void burst_ask(const struct tables *t, struct burst_flows *b, __u32 i,
 	b->asked[n] = (__u8)i;
 	b->list[n] = access_list(t, vip);
 	b->walk[n] = access_begin(b->list[n], src);
-	if (access_goes_on(&b->walk[n]))
-		__builtin_prefetch(&t->access_words[access_word(b->list[n], &b->walk[n])]);
+	burst_ask_for(t, b->list[n], &b->walk[n]);
 }
 
 /* One step of each look-up, the words of the first having been asked for; and ask for what the next one reads. */
@@ -111,8 +124,20 @@ core_cold void burst_ask_on(const struct tables *t, struct burst_flows *b)
 		if (!access_goes_on(&b->walk[n]))
 			continue;
 		access_step(t, b->list[n], &b->walk[n]);
-		if (access_goes_on(&b->walk[n]))
-			__builtin_prefetch(&t->access_words[access_word(b->list[n], &b->walk[n])]);
+		burst_ask_for(t, b->list[n], &b->walk[n]);
+	}
+}
+
+/* Each look-up to its end, and ask for the counters of the rules that decide. */
+core_cold void burst_ask_out(const struct tables *t, struct burst_flows *b)
+{
+	burst_ask_on(t, b);
+	for (__u32 n = 0; n < b->n_asked; n++) {
+		__u32 result = access_finish(t, b->list[n], &b->walk[n]);
+
+		b->walk[n].link = result;
+		if (result & ACCESS_RULE)
+			__builtin_prefetch(&t->stats->rule[(result & ACCESS_RULE) - 1], 1);
 	}
 }
 
@@ -132,11 +157,11 @@ core_cold void burst_admit(const struct tables *t, struct verdict *verdicts, str
 {
 	__u32 n = 0, kept = 0;
 
+	burst_ask_out(t, b);
 	for (__u32 i = 0; i < b->n; i++) {
 		if (n < b->n_asked && b->asked[n] == i) {
-			__u32 result = access_finish(t, b->list[n], &b->walk[n]);
+			__u32 result = b->walk[n++].link;
 
-			n++;
 			if (!forward_admitted(t, b->vip[i], result, &verdicts[b->frame[i]]))
 				continue;
 		}

@@ -215,12 +215,11 @@ core_inline int snapshot_check_pools(const struct tables *t, const struct snapsh
 core_inline __u32 snapshot_bad_link(const struct snapshot_access *a, __u32 n_rules, __u32 link)
 {
 	__u32 stride = access_stride(link), node = link & ACCESS_NODE;
-	__u32 on = link >> 31, leaf = on & (stride == 0), table = on & (stride != 0);
+	__u32 on = link >> 31, is_leaf = access_is_leaf(stride), leaf = on & is_leaf, table = on & (is_leaf ^ 1);
 	/* Of a result, all but rule and direction are to be 0. */
 	__u32 bad_result = ((link & ~(ACCESS_OUT | ACCESS_RULE)) != 0) | ((link & ACCESS_RULE) > n_rules);
-	__u32 bad_leaf = node >= a->n_leaves;
-	__u32 bad_table = (stride > ACCESS_STRIDE_MAX) |
-		((__u64)node * ACCESS_LINE + (1ULL << 4 * stride) > a->n_links);
+	__u32 bad_leaf = (stride > ACCESS_DOUBLE) | (node + (stride != 0) >= a->n_leaves);
+	__u32 bad_table = (__u64)node * ACCESS_LINE + (1ULL << 4 * stride) > a->n_links;
 
 	return ((on ^ 1) & bad_result) | (leaf & bad_leaf) | (table & bad_table);
 }

@@ -50,6 +50,16 @@ core_inline void set_flow(struct flow_packet *p)
 		flow = choice.turn++;
 	flow += choice.first;
 	p->eth.dst = choice.mac;
+	if (choice.spread) {
+		__u32 src = bench_source(flow), sum = 0x4500 + 46 + 0x4006 + 0xc000 + 0x0250;
+
+		p->ip.src = core_be32(src);
+		sum += (src >> 16) + (src & 0xffff);
+		sum = (sum & 0xffff) + (sum >> 16);
+		p->ip.check = core_be16((__u16) ~((sum & 0xffff) + (sum >> 16)));
+		p->sport = core_be16(10000);
+		return;
+	}
 	/* As good as bench_frame()'s addresses, without a division. */
 	p->ip.src = core_be32(0x0a000000 + (flow >> 15));
 	/* But for this address's lower half, of a flow below 2^31, the sum is always the same. */
