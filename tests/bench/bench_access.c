@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What an access list of 100,000 prefixes costs: established flows, each from a source of its own and let in, to a
- * VIP with the list and to the same without; and packets of sources that it denies. Through the core in bursts, and
- * the XDP program by BPF_PROG_TEST_RUN over a program that only varies the flow. Prefixes of 24 to 32 bits, spread
- * over a quarter of the addresses, each a rule of its own.
+ * VIP with the list and to the same without; and packets of sources that it denies. Through the core in bursts,
+ * and the XDP program by BPF_PROG_TEST_RUN over a program that only varies the flow. Prefixes of 24 to 32 bits,
+ * spread over a quarter of the addresses, each a rule of its own.
  *
  * usage: bench_access [--runs N] [--packets N] [--flows N]
  * One line a sample: "core_access_hit_64k ns 15.9". ..._none: without the list. ..._added: the one less the other,
@@ -163,7 +163,7 @@ static void put_frame(__u8 *frame, __u32 flow, __u8 tcp_flags)
 	for (int i = 14; i < 34; i += 2)
 		sum += (__u32)frame[i] << 8 | frame[i + 1];
 	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (__u16)~((sum & 0xffff) + (sum >> 16));
+	sum = (__u16) ~((sum & 0xffff) + (sum >> 16));
 	frame[24] = (__u8)(sum >> 8);
 	frame[25] = (__u8)sum;
 }
@@ -199,7 +199,8 @@ static double run_core(struct tables *t, __u32 first, __u32 n, int in_turn, __u6
 		burst_begin(t, frames, verdicts[0], BURST_MAX, &flows[0]);
 		for (__u32 i = 0, now = 0; i < CHUNK; i += BURST_MAX, now ^= 1) {
 			if (i + BURST_MAX < CHUNK)
-				burst_begin(t, frames + i + BURST_MAX, verdicts[now ^ 1], BURST_MAX, &flows[now ^ 1]);
+				burst_begin(
+					t, frames + i + BURST_MAX, verdicts[now ^ 1], BURST_MAX, &flows[now ^ 1]);
 			burst_finish(t, frames + i, verdicts[now], &flows[now]);
 			for (__u32 k = 0; k < BURST_MAX; k++)
 				*forwarded += verdicts[now][k].action == ACTION_TO_BACKEND;
@@ -302,8 +303,7 @@ static void bench_xdp_program(const void *with, size_t size, const void *without
 int main(int argc, char **argv)
 {
 	static const struct option options[] = { { "runs", required_argument, NULL, 'r' },
-		{ "packets", required_argument, NULL, 'p' },
-		{ "flows", required_argument, NULL, 'f' },
+		{ "packets", required_argument, NULL, 'p' }, { "flows", required_argument, NULL, 'f' },
 		{ NULL, 0, NULL, 0 } };
 	size_t size, plain_size;
 	void *with, *without;
