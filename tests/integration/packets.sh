@@ -20,7 +20,7 @@ before=$(counter received)
 sent=$(generate cut "$wire" "$lb_mac" "$vip4" "$vip6" --rate 20000)
 all_received() { (($(received_since "$before") >= sent)); }
 await 5 "all $sent frames are received" all_received
-(($(counter drop_truncated) > 100)) || fail "drop_truncated: $(counter drop_truncated)"
+(($(counter drop_length) > 100)) || fail "drop_length: $(counter drop_length)"
 (($(counter drop_malformed) > 100)) || fail "drop_malformed: $(counter drop_malformed)"
 await 5 "verdicts add up to what was received" accounted_for
 
@@ -54,13 +54,13 @@ sendp([to / four.copy() / ICMP(type=3, code=1) / ("x" * 28), to / six / ICMPv6De
        IPv6ExtHdrDestOpt() / IPv6ExtHdrDestOpt() / IPv6ExtHdrDestOpt() / IPv6ExtHdrDestOpt() / IPv6ExtHdrDestOpt() /
        IPv6ExtHdrDestOpt() / IPv6ExtHdrDestOpt() / TCP(dport=80)], iface=sys.argv[1])
 END
-service=$(counter drop_no_service) icmp=$(counter drop_icmp) headers=$(counter drop_ext_headers)
+service=$(counter drop_no_service) icmp=$(counter drop_icmp_quote) headers=$(counter drop_ext_headers)
 on_wire /usr/bin/python3 "$scratch/kinds.py" "$wire" 2>/dev/null
 rose() { (($(counter "$1") >= $2)); }
 await 5 "drop_fragment rose" rose drop_fragment $((before + 1))
 await 5 "fragment_later rose" rose fragment_later $((later + 3))
 await 5 "drop_no_service rose" rose drop_no_service $((service + 2))
-await 5 "drop_icmp rose" rose drop_icmp $((icmp + 2))
+await 5 "drop_icmp_quote rose" rose drop_icmp_quote $((icmp + 2))
 await 5 "drop_ext_headers rose" rose drop_ext_headers $((headers + 1))
 
 step "it still forwards, is the same process, and every packet is accounted for"
