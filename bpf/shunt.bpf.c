@@ -3,19 +3,15 @@
  * The XDP program: a body around the forwarding core. What is a VIP's is forwarded, answered or dropped
  * here, all else passes to the kernel. One program for native and generic mode.
  *
- *	shunt_xdp()     the usual packet, at once (usual.h); any other by steps that keep what they find in work.h:
- *	  parse()       what it is
- *	  match()       which VIP it is for
- *	  access()      what the VIP's access list says of its source
- *	  limited()     whether its source may begin no flow now
- *	  flow()        a flow's: which backend it goes to
- *	  settle()      what that changed about half-open flows
- *	  sample()      whether hashing alone would send it there, for one of many
- *	  other()       what is no flow's: the verdict
- *	  quote()       what packet an ICMP error is about
- *	  error()       the verdict on that
- *	  carry_out()   what the verdict says
- *	    answer()    writes an answer
+ *	shunt_xdp()     the usual packet, at once (usual.h); any other by steps, which keep what they find in work.h:
+ *	parse()         what it is
+ *	match()         which VIP it is for
+ *	limited()       whether its source may begin a flow
+ *	flow()          a flow's: to its backend; settle(), sample(): what is counted of it
+ *	other()         what is none: the verdict
+ *	quote()         what an ICMP error is about; error(): where that goes
+ *	carry_out()     what the verdict says
+ *	answer()        writes an answer
  *
  * For kernels from 5.15 on: its atomics are of 5.12, no helper is younger than 5.11 but bpf_xdp_get_buff_len(),
  * which the verifier never sees where sizes.frags is 0; look-ups in arrays and bpf_jiffies64() become
