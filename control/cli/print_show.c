@@ -130,9 +130,7 @@ static const char *endpoint_of(const json_t *vip, char *out)
 /* Its new flows get no entry in the flow table. */
 static bool is_at_bound(const json_t *vip)
 {
-	unsigned long long bound = text_number(vip, "half_open_bound");
-
-	return bound && text_number(vip, "half_open") >= bound;
+	return json_is_true(json_object_get(vip, "at_bound")) && text_number(vip, "half_open_bound");
 }
 
 static void vip_row(struct table *table, const struct view *view, const json_t *vip, const json_t *pool)

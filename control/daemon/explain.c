@@ -89,17 +89,9 @@ static bool explain_entry(const struct tables *tables, const struct asked *asked
 	return true;
 }
 
-/* As the last sweep has it. */
-static bool is_at_bound(const struct tables *tables, const struct snapshot_vip *vip, const __u32 *half_open)
-{
-	const struct snapshot_policy *policy = tables_policy(tables, vip->vip);
-
-	return policy && half_open && vip->proto == PROTO_TCP &&
-		*(const volatile __u32 *)&half_open[vip->vip & FLOW_VIP_MASK] >= policy->half_open;
-}
-
 struct explanation explain_flow(const void *snapshot, const struct forwarder_flows *flows, struct addr source,
-	uint16_t source_port, struct addr destination, uint16_t port, uint8_t protocol, uint64_t now_s)
+	uint16_t source_port, struct addr destination, uint16_t port, uint8_t protocol, uint64_t now_s,
+	bool at_bound)
 {
 	struct explanation e = {
 		.reason = EXPLAIN_NO_VIP,
@@ -130,7 +122,7 @@ struct explanation explain_flow(const void *snapshot, const struct forwarder_flo
 	e.scheduler = (enum scheduler)vip_scheduler(asked.vip);
 	if (explain_entry(&tables, &asked, &e))
 		return e;
-	e.at_bound = e.entry == SNAPSHOT_NONE && is_at_bound(&tables, asked.vip, flows->half_open);
+	e.at_bound = at_bound && e.entry == SNAPSHOT_NONE && protocol == IPPROTO_TCP;
 	explain_new(&tables, &asked, &e);
 	return e;
 }

@@ -33,10 +33,12 @@ struct explanation {
 
 /*
  * snapshot: a checked block. flows: the forwarder's flow table as it is now, all zero for none. port: host order.
- * now_s: CLOCK_MONOTONIC. For a new flow backend is exact with maglev and source-hash; with least-flows
- * backend and other are the candidates; with round-robin backend is SNAPSHOT_NONE.
+ * now_s: CLOCK_MONOTONIC. at_bound: the VIP's new TCP flows get no entry. For a new flow backend is exact with
+ * maglev and source-hash; with least-flows backend and other are the candidates; with round-robin backend is
+ * SNAPSHOT_NONE.
  */
 struct explanation explain_flow(const void *snapshot, const struct forwarder_flows *flows, struct addr source,
-	uint16_t source_port, struct addr destination, uint16_t port, uint8_t protocol, uint64_t now_s);
+	uint16_t source_port, struct addr destination, uint16_t port, uint8_t protocol, uint64_t now_s,
+	bool at_bound);
 
 #endif

@@ -57,7 +57,6 @@ struct forwarder_flows {
 	/* The table before, of another capacity, while flows are left in it; else NULL and 0. */
 	const struct flow_bucket *elder_buckets;
 	uint32_t n_elder_buckets;
-	const __u32 *half_open; /* stats_header.half_open; NULL: nothing is known of it */
 };
 
 /* Whom a forwarder tells; never from within a call of forwarder_free(). */

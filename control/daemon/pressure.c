@@ -2,7 +2,7 @@
 /* Counters that rise begin it; when they have not for a while it is over. */
 #include "pressure.h"
 
-#include <stdbool.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 
 #include "events.h"
@@ -63,12 +63,17 @@ static unsigned long long so_far(const struct rise *r)
 	return r->total - r->begun_with;
 }
 
+static bool is_of(const struct watched *w, const struct vip *v)
+{
+	return addr_equal(w->address, v->address) && w->port == v->port && w->protocol == v->protocol;
+}
+
 static void look_at_vip(struct pressure *p, struct vip *v)
 {
 	struct watched *w = &p->vip[v->id];
 	char text[ADDRESS_VIP_TEXT];
 
-	if (!addr_equal(w->address, v->address) || w->port != v->port || w->protocol != v->protocol)
+	if (!is_of(w, v))
 		*w = (struct watched){ .address = v->address, .port = v->port, .protocol = v->protocol };
 	/* A bound of 0 says that it is to have no entries: nothing to tell of. */
 	if (!model_vip_half_open(v, p->capacity)) {
@@ -167,6 +172,15 @@ void pressure_set_capacity(struct pressure *p, uint64_t capacity)
 	p->capacity = capacity;
 }
 
+bool pressure_at_bound(const struct pressure *p, const struct vip *vip)
+{
+	const struct watched *w = &p->vip[vip->id];
+
+	/* A bound of 0 is always reached. */
+	return vip->protocol == IPPROTO_TCP &&
+		(!model_vip_half_open(vip, p->capacity) || (is_of(w, vip) && w->rise.high));
+}
+
 void pressure_warnings(const struct pressure *p, json_t *warnings)
 {
 	char text[ADDRESS_VIP_TEXT];
@@ -176,7 +190,7 @@ void pressure_warnings(const struct pressure *p, json_t *warnings)
 			json_sprintf("the flow table, for %llu flows, is full: new ones go by hash alone",
 				(unsigned long long)p->capacity));
 	for (const struct vip *v = model_vips(p->model); v; v = v->next)
-		if (p->vip[v->id].rise.high)
+		if (is_of(&p->vip[v->id], v) && p->vip[v->id].rise.high)
 			json_array_append_new(warnings,
 				json_sprintf(
 					"VIP %s has its bound of half-open flows, %u: new ones go by hash alone",

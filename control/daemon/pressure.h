@@ -9,6 +9,7 @@
 
 #include <event2/event.h>
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "counters.h"
@@ -30,6 +31,9 @@ void pressure_set_capacity(struct pressure *pressure, uint64_t capacity);
 
 /* What it does once a second. */
 void pressure_look(struct pressure *pressure);
+
+/* Whether the VIP's new flows get no entry, or got none a moment ago: it has its bound of half-open ones. */
+bool pressure_at_bound(const struct pressure *pressure, const struct vip *vip);
 
 /* Add lines on what is so now to an array of strings. */
 void pressure_warnings(const struct pressure *pressure, json_t *warnings);

@@ -208,12 +208,19 @@ static void put_explanation(struct rpc_call *call, const struct explanation *e)
 	put_text(call, e);
 }
 
+/* Whether new flows of the VIP with this id have got no entry lately. */
+static bool is_at_bound(const struct daemon *daemon, uint16_t id)
+{
+	const struct vip *vip = model_vip_by_id(daemon->model, id);
+
+	return vip && daemon->pressure && pressure_at_bound(daemon->pressure, vip);
+}
+
 enum rpc_outcome rpc_explain(struct rpc_call *call)
 {
 	const struct rpc_value *source = rpc_get(call, "source");
 	const struct vip_spec *vip = &rpc_get(call, "vip")->vip;
 	struct publisher *publisher = call->daemon->publisher;
-	const struct stats_header *stats = publish_stats(publisher);
 	const void *snapshot = publish_snapshot(publisher);
 	struct explanation explanation;
 	struct forwarder_flows flows;
@@ -224,10 +231,12 @@ enum rpc_outcome rpc_explain(struct rpc_call *call)
 	if (!snapshot)
 		return rpc_fail(call, RPC_REFUSED, 0, "no snapshot is in force: the forwarder forwards nothing yet");
 	flows = publish_flows(publisher);
-	flows.half_open = stats ? stats->half_open : NULL;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	explanation = explain_flow(snapshot, &flows, source->endpoint.address, source->endpoint.port, vip->address,
-		vip->port, vip->protocol, (uint64_t)now.tv_sec);
+		vip->port, vip->protocol, (uint64_t)now.tv_sec, false);
+	if (is_at_bound(call->daemon, explanation.vip))
+		explanation = explain_flow(snapshot, &flows, source->endpoint.address, source->endpoint.port,
+			vip->address, vip->port, vip->protocol, (uint64_t)now.tv_sec, true);
 	put_explanation(call, &explanation);
 	return RPC_DONE;
 }

@@ -33,6 +33,8 @@ static void put_guard(const struct daemon *daemon, json_t *object, const struct 
 	json_object_set_new(object, "half_open", json_integer((json_int_t)vip->half_open));
 	json_object_set_new(object, "half_open_bound",
 		json_integer((json_int_t)model_vip_half_open(vip, daemon->config->flow_capacity)));
+	json_object_set_new(
+		object, "at_bound", json_boolean(daemon->pressure && pressure_at_bound(daemon->pressure, vip)));
 	json_object_set_new(object, "untracked", json_integer((json_int_t)t->untracked));
 	json_object_set_new(object, "over_bound", json_integer((json_int_t)t->over_bound));
 	json_object_set_new(object, "elsewhere", json_integer((json_int_t)t->elsewhere));

@@ -284,7 +284,7 @@ def test_drain(daemon):
 SHOW = """\
 Prot Address:Port      Scheduler   Pool
   -> Backend           State       Weight MAC               Active Closing
-tcp  192.0.2.80:80     maglev      web    2/5 up                43
+tcp  192.0.2.80:80     maglev      web    2/5 up                43         has its bound of half-open flows: new ones go by hash
   -> 10.0.0.11         up          100    02:00:00:00:00:11     41       2
   -> 10.0.0.12         down        100    02:00:00:00:00:12      0       0 connection refused, for 3m 12s
   -> 10.0.0.13         draining    50     02:00:00:00:00:13      2       1 3 left, silent for 40s at most, cut in 25m 3s

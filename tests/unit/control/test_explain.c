@@ -15,7 +15,7 @@
 #define CLIENT 0xc6336402u /* 198.51.100.2 */
 
 static struct world world;
-static __u32 half_open[FLOW_VIP_MASK + 1];
+static bool is_at_bound;
 
 static uint64_t now_s(void)
 {
@@ -33,14 +33,13 @@ static void begin(const struct test_pool *pool)
 
 static struct explanation explain(uint16_t port, uint16_t vip_port)
 {
-	struct forwarder_flows flows = { .half_open = half_open,
-		.buckets = world.tables.buckets,
+	struct forwarder_flows flows = { .buckets = world.tables.buckets,
 		.n_buckets = world.tables.n_buckets,
 		.elder_buckets = world.tables.elder_buckets,
 		.n_elder_buckets = world.tables.n_elder_buckets };
 
-	return explain_flow(world.snapshot, &flows, addr_from_ipv4(core_be32(CLIENT)), port, unit_addr("192.0.2.80"),
-		vip_port, IPPROTO_TCP, now_s());
+	return explain_flow(world.snapshot, &flows, addr_from_ipv4(core_be32(CLIENT)), port,
+		unit_addr("192.0.2.80"), vip_port, IPPROTO_TCP, now_s(), is_at_bound);
 }
 
 /* A new flow goes where it was said to, and is then said to be there for good. */
@@ -188,13 +187,13 @@ static void at_the_bound(void)
 		begin(&(struct test_pool){ .scheduler = (enum scheduler)s, .n = 7, .bound = 1 });
 		CU_ASSERT_FALSE(explain(5000, 80).at_bound);
 		backend = test_send_tcp(&world, CLIENT, 5000, TCP_SYN);
-		half_open[0] = 1;
+		is_at_bound = true;
 		e = explain(5001, 80);
 		CU_ASSERT(e.at_bound && e.reason == EXPLAIN_HASH);
 		CU_ASSERT_EQUAL(e.backend, test_send_tcp(&world, CLIENT, 5001, TCP_SYN));
 		e = explain(5000, 80);
 		CU_ASSERT(!e.at_bound && e.reason == EXPLAIN_FLOW && e.backend == backend);
-		half_open[0] = 0;
+		is_at_bound = false;
 		world_close(&world);
 	}
 }
@@ -205,8 +204,8 @@ static void without_a_flow_table(void)
 	struct explanation e;
 
 	begin(&(struct test_pool){ .scheduler = SCHEDULER_MAGLEV, .n = 3 });
-	e = explain_flow(world.snapshot, &none, unit_addr("198.51.100.2"), 1, unit_addr("192.0.2.80"), 80, IPPROTO_TCP,
-		now_s());
+	e = explain_flow(world.snapshot, &none, unit_addr("198.51.100.2"), 1, unit_addr("192.0.2.80"), 80,
+		IPPROTO_TCP, now_s(), false);
 	CU_ASSERT_EQUAL(e.reason, EXPLAIN_HASH);
 	world_close(&world);
 }

@@ -85,6 +85,9 @@ static void a_flood(void)
 	CU_ASSERT_PTR_NOT_NULL(strstr(events_get(1)->text, "192.0.2.81:80/tcp"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(events_get(1)->text, "5000"));
 	CU_ASSERT_EQUAL(n_warnings(), 1);
+	CU_ASSERT_TRUE(pressure_at_bound(pressure, vip("192.0.2.81")));
+	CU_ASSERT_FALSE(pressure_at_bound(pressure, vip("192.0.2.80")));
+	CU_ASSERT_TRUE(pressure_at_bound(pressure, vip("192.0.2.82")));
 	/* It pauses, for less than the time that ends it. */
 	look(PRESSURE_QUIET_S - 1);
 	vip("192.0.2.81")->traffic.over_bound += 5;
