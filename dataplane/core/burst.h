@@ -36,8 +36,10 @@ struct burst_flows {
 	__u8 asked[BURST_MAX];
 	const struct snapshot_access *list[BURST_MAX];
 	struct access_walk walk[BURST_MAX];
-	/* The last packet's VIP, and so more often than not the next one's. NULL: none yet. */
+	/* A VIP, and what its plain packets are like: the last packet's, and so more often than not the next
+	 * one's. NULL: none yet. */
 	const struct snapshot_vip *guess;
+	struct plain_shape shape;
 };
 
 /* At first, and when another snapshot is to be used: forget the old one. */
@@ -106,15 +108,40 @@ core_inline void burst_ask_for(
 		__builtin_prefetch(at + ACCESS_LINE);
 }
 
-/* Begin to look up the source of flow i. */
-core_cold void burst_ask(const struct tables *t, struct burst_flows *b, __u32 i, __u32 vip, struct addr src)
+/* Whether a flow's packet is faulty after all, where plain_is_odd() has not been asked yet; then with its verdict.
+ */
+core_cold int burst_is_faulty(const struct tables *t, const struct frame *f, struct verdict *v)
 {
-	__u32 n = b->n_asked++;
+	const struct plain_packet *plain = (const struct plain_packet *)f->data;
+	struct packet p;
 
+	/* More than an Ethernet header and an IP one it has for sure. Not of IPv4 it is not plain. */
+	if (plain->type != core_be16(ETHERTYPE_IPV4) || core_likely(!plain_is_odd(plain)))
+		return 0;
+	packet_parse(f, &p);
+	if (p.kind != PACKET_FAULTY)
+		return 0;
+	forward_other(t, f, &p, v);
+	return 1;
+}
+
+/*
+ * Begin to look up the source of flow i. Returns 0; or, as an honest source comes first, -1 with the verdict for a
+ * faulty packet. Of a VIP without access list that is asked where it turns out to be no hit.
+ */
+core_cold int burst_ask(const struct tables *t, struct burst_flows *b, __u32 i, const struct frame *f, __u32 vip,
+	struct addr src, struct verdict *v)
+{
+	__u32 n = b->n_asked;
+
+	if (burst_is_faulty(t, f, v))
+		return -1;
+	b->n_asked++;
 	b->asked[n] = (__u8)i;
 	b->list[n] = access_list(t, vip);
 	b->walk[n] = access_begin(b->list[n], src);
 	burst_ask_for(t, b->list[n], &b->walk[n]);
+	return 0;
 }
 
 /* One step of each look-up, the words of the first having been asked for; and ask for what the next one reads. */
@@ -179,7 +206,7 @@ core_inline void burst_begin(const struct tables *t, const struct frame *frames,
 	struct burst_flows *b)
 {
 	__u64 first[BURST_MAX], last[BURST_MAX];
-	const struct snapshot_vip *vip = b->guess;
+	const struct snapshot_vip *guess = b->guess;
 	__u32 n_flows = 0, n_buckets = t->n_buckets, tick = t->tick;
 	const __u64 *key;
 
@@ -190,19 +217,21 @@ core_inline void burst_begin(const struct tables *t, const struct frame *frames,
 		return;
 	}
 	for (__u32 i = 0; i < n; i++) {
+		const struct snapshot_vip *vip = guess;
 		struct flow_message message;
 		struct addr src;
 		__u8 signal;
 
-		if (core_likely(vip && plain_is_for(t, &frames[i], vip))) {
+		if (core_likely(guess && plain_is(&b->shape, &frames[i]))) {
 			const struct plain_packet *p = (const struct plain_packet *)frames[i].data;
 
-			message = plain_message(p);
+			message = plain_message(&b->shape, p);
 			src = addr_from_ipv4((__be32)p->addresses);
-			signal = p->proto == PROTO_TCP ? p->tcp_flags & SIGNAL_TCP : SIGNAL_UDP;
-		} else if (!burst_match(
-				   t, &frames[i], &vip, &signal, &src, &message, &verdicts[i], i, b)) {
-			continue;
+			signal = plain_signal(&b->shape, p);
+		} else {
+			if (!burst_match(t, &frames[i], &vip, &signal, &src, &message, &verdicts[i], i, b))
+				continue;
+			guess = plain_shape_of(&b->shape, t, frames[i].port, vip) ? (void *)0 : vip;
 		}
 		first[n_flows] = message.first;
 		last[n_flows] = message.last;
@@ -210,12 +239,13 @@ core_inline void burst_begin(const struct tables *t, const struct frame *frames,
 		b->vip[n_flows] = vip;
 		b->signal[n_flows] = signal;
 		b->frame[n_flows] = (__u8)i;
-		if (core_unlikely(vip->flags & VIP_ACCESS))
-			burst_ask(t, b, n_flows, vip->vip, src);
+		if (core_unlikely(vip->flags & VIP_ACCESS) &&
+			burst_ask(t, b, n_flows, &frames[i], vip->vip, src, &verdicts[i]))
+			continue;
 		n_flows++;
 	}
 	b->n = n_flows;
-	b->guess = vip;
+	b->guess = guess;
 	/* In vector registers. */
 	key = t->header->hash_key;
 	for (__u32 i = 0; i < n_flows; i++) {
@@ -235,27 +265,22 @@ core_inline void burst_begin(const struct tables *t, const struct frame *frames,
 			__builtin_prefetch(tables_bucket(t, b->bucket[i]), 0, 2);
 }
 
-/* A flow's packet's source. */
-core_inline struct addr burst_source(const struct frame *f)
-{
-	const struct plain_packet *plain = (const struct plain_packet *)f->data;
-	struct packet p;
-
-	/* More than an Ethernet header and an IP one it has for sure. */
-	if (core_likely((plain->type_version_ihl & 0xffff) == core_be16(ETHERTYPE_IPV4)))
-		return addr_from_ipv4((__be32)plain->addresses);
-	packet_parse(f, &p);
-	return p.src;
-}
-
 /* A flow's packet that may change the flow's word, or doesn't find it in the first bucket. */
 core_cold void burst_finish_other(
 	const struct tables *t, const struct frame *f, const struct burst_flows *b, __u32 i, struct verdict *v)
 {
-	struct lookup l = {
-		.vip = b->vip[i], .hash = b->hash[i], .signal = b->signal[i], .src = burst_source(f)
-	};
+	const struct plain_packet *plain = (const struct plain_packet *)f->data;
+	struct lookup l = { .vip = b->vip[i], .hash = b->hash[i], .signal = b->signal[i] };
+	struct packet p;
 
+	if (burst_is_faulty(t, f, v))
+		return;
+	if (core_likely(plain->type == core_be16(ETHERTYPE_IPV4))) {
+		l.src = addr_from_ipv4((__be32)plain->addresses);
+	} else {
+		packet_parse(f, &p);
+		l.src = p.src;
+	}
 	forward_place(t, &l);
 	forward_probe(t, &l);
 	forward_finish(t, f, &l, v);

@@ -31,6 +31,7 @@ static int is_for(const uint8_t *bytes, size_t readable, __u32 len, const struct
 	struct frame f = { data, data + readable, len, 0 };
 	const struct plain_packet *plain = (const struct plain_packet *)data;
 	struct flow_message expected, message;
+	struct plain_shape shape = { 0 };
 	struct verdict v = { 0 };
 	struct lookup l = { 0 };
 	struct packet p;
@@ -38,17 +39,24 @@ static int is_for(const uint8_t *bytes, size_t readable, __u32 len, const struct
 	if (!data)
 		abort();
 	memcpy(data, bytes, readable);
-	if (!plain_is_for(&world.tables, &f, vip)) {
+	CU_ASSERT_EQUAL_FATAL(plain_shape_of(&shape, &world.tables, 0, vip), 0);
+	if (!plain_is(&shape, &f)) {
 		free(data);
 		return 0;
 	}
 	packet_parse(&f, &p);
-	CU_ASSERT_EQUAL(p.kind, PACKET_FLOW);
+	/* The rest of what it may not be is asked where it is no hit. */
+	CU_ASSERT_EQUAL(p.kind, plain_is_odd(plain) ? PACKET_FAULTY : PACKET_FLOW);
+	if (p.kind != PACKET_FLOW) {
+		free(data);
+		return 1;
+	}
 	CU_ASSERT_TRUE(forward_begin(&world.tables, &f, &p, &l, &v));
 	CU_ASSERT_PTR_EQUAL(l.vip, vip);
 	CU_ASSERT_EQUAL(l.signal, p.proto == PROTO_TCP ? plain->tcp_flags & SIGNAL_TCP : SIGNAL_UDP);
 	expected = flow_message_ipv4(p.src, p.dst, p.sport, p.dport, p.proto);
-	message = plain_message(plain);
+	message = plain_message(&shape, plain);
+	CU_ASSERT_EQUAL(l.signal, plain_signal(&shape, plain));
 	CU_ASSERT_EQUAL(message.first, expected.first);
 	CU_ASSERT_EQUAL(message.last, expected.last);
 	free(data);
