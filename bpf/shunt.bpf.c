@@ -383,7 +383,7 @@ int shunt_xdp(struct xdp_md *ctx)
 	}
 	if (!usual_parse(&f, &p)) {
 		vip = usual_vip(&t, &f, &p, &index);
-		if (vip && !sizes.n_queues) {
+		if (vip && !sizes.n_queues && !(vip->flags & VIP_ACCESS && usual_is_odd(&p))) {
 			if (!admits(&t, vip, p.src))
 				return XDP_DROP;
 			if (usual_forward(&t, &f, &p, vip, &v))
@@ -396,6 +396,10 @@ int shunt_xdp(struct xdp_md *ctx)
 		f = frame_of(ctx);
 		if (usual_parse(&f, &w->packet))
 			return XDP_DROP;
+		if (usual_is_odd(&w->packet)) {
+			parse(ctx);
+			vip = (void *)0;
+		}
 		if (!vip)
 			step = match(ctx);
 	} else {

@@ -12,7 +12,7 @@
 
 #define USUAL_L4 (ETH_LEN + sizeof(struct ipv4_header))
 
-/* Fill *p as packet_parse() would. Returns 0, or -1 for another kind of packet. */
+/* Fill *p as packet_parse() would, but for what usual_is_odd() tells. Returns 0, or -1 for another kind of packet. */
 core_inline int usual_parse(const struct frame *f, struct packet *p)
 {
 	/* Room for TCP is asked for UDP as well: Ethernet's least frame has it. */
@@ -36,8 +36,7 @@ core_inline int usual_parse(const struct frame *f, struct packet *p)
 	total_len = core_be16(ip->total_len);
 	if (total_len < least || total_len > f->len - ETH_LEN)
 		return -1;
-	if (!parse_ipv4_is_sound(f, ETH_LEN, sizeof(*ip)) || ip->src == ip->dst || parse_source_ipv4(ip->src) ||
-		!ports->sport || !ports->dport)
+	if (!parse_ipv4_is_sound(f, ETH_LEN, sizeof(*ip)))
 		return -1;
 	*p = (struct packet){ .src = addr_from_ipv4(ip->src),
 		.dst = addr_from_ipv4(ip->dst),
@@ -50,6 +49,15 @@ core_inline int usual_parse(const struct frame *f, struct packet *p)
 		.proto = proto,
 		.tcp_flags = proto == PROTO_TCP ? ((const __u8 *)ports)[13] : 0 };
 	return 0;
+}
+
+/*
+ * Whether such a packet has a source that none may have, or a port 0: which is to be asked of it before an access
+ * list is, or it begins a flow. Flows of such there are none.
+ */
+core_inline int usual_is_odd(const struct packet *p)
+{
+	return addr_equal(p->src, p->dst) || parse_source_ipv4(addr_to_ipv4(p->src)) || !p->sport || !p->dport;
 }
 
 /*
