@@ -83,6 +83,10 @@ static void check_parcel(const struct world *w, const struct parcel *p)
 	case ACTION_DROP:
 		FUZZ_CHECK(p->verdict.counter >= COUNTER_DROP_MALFORMED);
 		break;
+	case ACTION_HOLD:
+		FUZZ_CHECK(p->verdict.counter == COUNTER_HELD_FRAGMENT);
+		FUZZ_CHECK(p->out_len == p->readable && !memcmp(p->out, p->in, p->readable));
+		break;
 	default:
 		FUZZ_CHECK(!"an action there isn't");
 	}
