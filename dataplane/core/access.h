@@ -93,6 +93,20 @@ core_inline __u32 access_is_above(__u32 start, __u32 value)
 #endif
 }
 
+/* An index into a leaf's starts, below ACCESS_LEAF, as BPF's verifier is told where it can't see it. */
+core_inline __u32 access_leaf_index(__u32 x)
+{
+#ifdef __bpf__
+	__u64 index = x;
+
+	_Static_assert(ACCESS_LEAF == 8, "the mask");
+	__asm__ volatile("%0 &= 7" : "+r"(index));
+	return (__u32)index;
+#else
+	return x & (ACCESS_LEAF - 1);
+#endif
+}
+
 /* How many of a leaf's starts are not above the value; of the first one that is taken for granted. */
 core_inline __u32 access_leaf_range(const __u32 *leaf, __u32 value)
 {
@@ -121,7 +135,7 @@ core_inline void access_step(const struct tables *t, const struct snapshot_acces
 		if (core_unlikely(!line))
 			w->link = 0;
 		else
-			w->link = line[ACCESS_LEAF + (access_leaf_range(line, value) & (ACCESS_LEAF - 1))];
+			w->link = line[ACCESS_LEAF + access_leaf_index(access_leaf_range(line, value))];
 		w->hi = w->hi << 32 | w->lo >> 32;
 		w->lo <<= 32;
 	} else {
