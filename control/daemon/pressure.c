@@ -104,9 +104,15 @@ static void look_at_table(struct pressure *p)
 {
 	uint64_t over_bound = counters_total(p->counters, COUNTER_SYN_OVER_BOUND);
 	uint64_t untracked = counters_total(p->counters, COUNTER_FLOW_UNTRACKED);
+	uint64_t total = untracked > over_bound ? untracked - over_bound : 0;
 
-	/* Read one after the other while they rise. */
-	switch (look(&p->table, untracked > over_bound ? untracked - over_bound : 0, p->seconds)) {
+	/*
+	 * Read one after the other while they rise, by as many as a flood has SYNs meanwhile: the difference may seem to
+	 * fall, and is no rise when it is what it was again.
+	 */
+	if (p->table.known && total < p->table.total)
+		total = p->table.total;
+	switch (look(&p->table, total, p->seconds)) {
 	case HAS_BEGUN:
 		event_tell(EVENT_TABLE_FULL, NULL, NULL,
 			"made for %llu flows, it has no room for new ones: they go by hash alone, those that are "

@@ -161,6 +161,24 @@ static void a_full_table(void)
 	end();
 }
 
+/* The two counters are read one after the other: in a flood the second is ahead by what came meanwhile. */
+static void read_while_they_rise(void)
+{
+	begin();
+	counted[COUNTER_FLOW_UNTRACKED] = 500;
+	look(1);
+	look(PRESSURE_QUIET_S);
+	CU_ASSERT_EQUAL_FATAL(events_last(), 2);
+	for (int i = 0; i < 30; i++) {
+		counted[COUNTER_FLOW_UNTRACKED] += 1000;
+		counted[COUNTER_SYN_OVER_BOUND] = counted[COUNTER_FLOW_UNTRACKED] - 500 + (i % 3 == 1);
+		look(1);
+	}
+	CU_ASSERT_EQUAL(events_last(), 2);
+	CU_ASSERT_EQUAL(n_warnings(), 0);
+	end();
+}
+
 int main(void)
 {
 	static const struct unit_test tests[] = {
@@ -168,6 +186,7 @@ int main(void)
 		{ "of each VIP", of_each_vip },
 		{ "what was counted before", what_was_before },
 		{ "a full table", a_full_table },
+		{ "counters read while they rise", read_while_they_rise },
 		{ NULL, NULL },
 	};
 
