@@ -195,6 +195,7 @@ int access_list_del(struct access_list *list, struct access_ids *ids, const stru
 				address_print_prefix(prefixes[i].address, prefixes[i].length, text));
 	for (uint32_t i = 0; i < list->n; i++) {
 		if (next < n && !compare_rule(&prefixes[next], &list->rules[i])) {
+			list->gone[list->rules[i].allow] += access_rule_packets(&list->rules[i]);
 			id_release(ids, list->rules[i].id);
 			next++;
 		} else {
@@ -204,6 +205,14 @@ int access_list_del(struct access_list *list, struct access_ids *ids, const stru
 	list->n = kept;
 	count_allows(list);
 	return 0;
+}
+
+void access_list_packets(const struct access_list *list, uint64_t packets[2])
+{
+	packets[0] = list->gone[0];
+	packets[1] = list->gone[1];
+	for (uint32_t i = 0; i < list->n; i++)
+		packets[list->rules[i].allow] += access_rule_packets(&list->rules[i]);
 }
 
 int access_list_restore(struct access_list *list, struct access_ids *ids, const struct access_rule *rule)

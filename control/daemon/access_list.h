@@ -32,6 +32,7 @@ struct access_list {
 	struct access_rule *rules; /* ascending, as access_prefix_compare() has it */
 	uint32_t n;
 	uint32_t n_allow;
+	uint64_t gone[2]; /* packets that rules which were taken out denied, and allowed */
 	uint32_t index; /* of the snapshot that was built last; ACCESS_UNUSED: no VIP has it */
 	bool compiled;	/* what follows is of these rules */
 	struct snapshot_access nodes; /* links and leaves count from the list's own first word */
@@ -73,6 +74,9 @@ static inline uint64_t access_rule_packets(const struct access_rule *rule)
 {
 	return rule->base + rule->counted[0] + rule->counted[1];
 }
+
+/* What its rules denied, and allowed, those that are gone among them: neither ever falls. */
+void access_list_packets(const struct access_list *list, uint64_t packets[2]);
 
 /* The order of prefixes, for qsort() too. */
 int config_prefix_compare(const void *a, const void *b);

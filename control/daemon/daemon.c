@@ -137,7 +137,10 @@ int daemon_reload(struct daemon *daemon, bool dry_run, json_t **changes, struct 
 		}
 	}
 	settings = config_diff(daemon->config, config);
+	/* Rules of access lists: to the end of those that go, from the beginning of those that come. */
+	counters_refresh(daemon->counters);
 	objects = settings ? model_apply(daemon->model, config, dry_run) : NULL;
+	counters_refresh(daemon->counters);
 	if (!objects) {
 		if (claim >= 0)
 			close(claim);

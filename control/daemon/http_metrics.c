@@ -115,12 +115,11 @@ static void put_access(const struct daemon *daemon, struct evbuffer *out)
 
 	if (!model_access_lists(daemon->model))
 		return;
-	http_put_head(out, "access_packets_total", "counter", "Packets that rules of an access list decided on.");
+	http_put_head(out, "access_packets_total", "counter", "Packets that rules of an access list decided on, those taken out since among them.");
 	for (struct access_list *list = model_access_lists(daemon->model); list; list = list->next) {
-		uint64_t packets[2] = { 0, 0 };
+		uint64_t packets[2];
 
-		for (uint32_t i = 0; i < list->n; i++)
-			packets[list->rules[i].allow] += access_rule_packets(&list->rules[i]);
+		access_list_packets(list, packets);
 		for (int allow = 0; allow < 2; allow++)
 			evbuffer_add_printf(out, "shunt_access_packets_total{list=\"%s\",action=\"%s\"} %llu\n",
 				list->name, allow ? "allow" : "deny", (unsigned long long)packets[allow]);

@@ -197,7 +197,9 @@ static void dump_access(const struct model *model, struct text *out)
 			text_add(out, i ? ",\n  " : "\n  ");
 			dump_rule(&list->rules[i], out);
 		}
-		text_add(out, "]}");
+		text_add(out, "]");
+		dump_numbers("gone", list->gone, 2, out);
+		text_add(out, "}");
 	}
 }
 
@@ -528,6 +530,10 @@ static int restore_access(struct model *model, const json_t *from, struct error 
 	if (fault || !json_is_array(rules) || !model_name_is_good(name) || model_access_find(model, name))
 		return broken(error, "access list", name);
 	err = model_access_insert(model, name, &list, error);
+	if (!err)
+		restore_numbers(from, "gone", list->gone, 2, &fault);
+	if (fault)
+		return broken(error, "access list", name);
 	json_array_foreach (rules, i, rule)
 		if (!err) {
 			err = restore_rule(model, list, rule);

@@ -24,13 +24,12 @@ static json_t *users(struct model *model, const struct access_list *list)
 
 static json_t *list_json(struct model *model, const struct access_list *list)
 {
-	uint64_t allowed = 0, denied = 0;
+	uint64_t packets[2];
 
-	for (uint32_t i = 0; i < list->n; i++)
-		*(list->rules[i].allow ? &allowed : &denied) += access_rule_packets(&list->rules[i]);
+	access_list_packets(list, packets);
 	return json_pack("{s:s,s:I,s:I,s:I,s:I,s:o}", "name", list->name, "allow", (json_int_t)list->n_allow, "deny",
-		(json_int_t)(list->n - list->n_allow), "packets_allowed", (json_int_t)allowed, "packets_denied",
-		(json_int_t)denied, "vips", users(model, list));
+		(json_int_t)(list->n - list->n_allow), "packets_allowed", (json_int_t)packets[1], "packets_denied",
+		(json_int_t)packets[0], "vips", users(model, list));
 }
 
 static json_t *rule_json(const struct access_rule *rule)
@@ -154,6 +153,8 @@ enum rpc_outcome rpc_access_add(struct rpc_call *call)
 		return rpc_fail(call, RPC_INTERNAL_ERROR, -ENOMEM, "out of memory");
 	added = model_access_add(call->daemon->model, rpc_get_text(call, "list"), prefixes, n, &error);
 	free(prefixes);
+	/* What was counted of their ids before goes to disk with them. */
+	counters_refresh(call->daemon->counters);
 	outcome = rpc_changed(call, added, &error);
 	if (call->result)
 		json_object_set_new(call->result, "added", json_integer(added));
@@ -170,6 +171,8 @@ enum rpc_outcome rpc_access_del(struct rpc_call *call)
 	prefixes = take_prefixes(call, false, &n);
 	if (!prefixes)
 		return rpc_fail(call, RPC_INTERNAL_ERROR, -ENOMEM, "out of memory");
+	/* Up to now they are theirs. */
+	counters_refresh(call->daemon->counters);
 	err = model_access_del(call->daemon->model, rpc_get_text(call, "list"), prefixes, n, &error);
 	free(prefixes);
 	return rpc_changed(call, err, &error);
