@@ -15,6 +15,8 @@
 #include "suggest.h"
 
 #define BLANKS " \t\r"
+/* Some may be there twice. The daemon does nothing else while it reads them. */
+#define READ_MAX (2 * SNAPSHOT_MAX_RULES)
 
 int access_prefix_parse(const char *text, struct config_prefix *prefix, struct error *error)
 {
@@ -69,6 +71,9 @@ static int add(struct config_access *list, const char *text, bool allow, size_t 
 	struct config_prefix *prefix;
 	int err;
 
+	if (list->n_prefixes == READ_MAX)
+		return error_set(error, EINVAL, "too many prefixes: at most %d in all lists together",
+			SNAPSHOT_MAX_RULES);
 	if (reserve(list, 1, room))
 		return error_set(error, ENOMEM, "out of memory");
 	prefix = &list->prefixes[list->n_prefixes];

@@ -118,6 +118,26 @@ static void by_file(void)
 	model_free(model);
 }
 
+/* Counters of a list don't fall when rules are taken out: Prometheus would count all of them again. */
+static void packets_of_rules_that_are_gone(void)
+{
+	struct model *model = control_model(HEAD EDGE VIP("access = \"edge\";"));
+	struct access_list *list = model_access_find(model, "edge");
+	struct error error = { "" };
+	uint64_t packets[2];
+
+	rule(model, "edge", "203.0.113.0/24")->base = 7;
+	rule(model, "edge", "10.1.2.3")->counted[0] = 5;
+	CU_ASSERT_EQUAL(del(model, "edge", "203.0.113.0/24", &error), 0);
+	CU_ASSERT_EQUAL(del(model, "edge", "10.1.2.3", &error), 0);
+	CU_ASSERT_EQUAL(add(model, "edge", "203.0.113.0/24", false, &error), 1);
+	CU_ASSERT_EQUAL(access_rule_packets(rule(model, "edge", "203.0.113.0/24")), 0);
+	access_list_packets(list, packets);
+	CU_ASSERT_EQUAL(packets[0], 7);
+	CU_ASSERT_EQUAL(packets[1], 5);
+	model_free(model);
+}
+
 static void saved_and_read_again(void)
 {
 	struct model *model = control_model(HEAD EDGE VIP("access = \"edge\";"));
@@ -139,10 +159,12 @@ static void over_a_restart(void)
 	struct access_rule *counted = rule(model, "edge", "203.0.113.0/24"), *back;
 	struct text text = { 0 };
 	struct error error = { "" };
+	uint64_t packets[2];
 	json_t *state;
 
 	counted->base = (uint64_t)-5;
 	counted->counted[1] = 12;
+	model_access_find(model, "edge")->gone[0] = 3;
 	model_access_segments(model)[1].started_ns = 99;
 	text_add(&text, "{");
 	model_dump(model, &text);
@@ -155,6 +177,9 @@ static void over_a_restart(void)
 	CU_ASSERT_PTR_NOT_NULL_FATAL(back);
 	CU_ASSERT_EQUAL(back->id, counted->id);
 	CU_ASSERT_EQUAL(access_rule_packets(back), 7);
+	access_list_packets(model_access_find(again, "edge"), packets);
+	CU_ASSERT_EQUAL(packets[0], 10);
+	CU_ASSERT_EQUAL(packets[1], 0);
 	CU_ASSERT_EQUAL(model_access_segments(again)[1].started_ns, 99);
 	CU_ASSERT_TRUE(rule(again, "edge", "10.1.2.3")->allow);
 	CU_ASSERT_EQUAL(model_access_find(again, "edge")->n, 4);
@@ -262,16 +287,40 @@ static void files_of_prefixes(void)
 	unlink(path);
 }
 
+/* It is not read to its end. */
+static void a_file_of_very_many(void)
+{
+	char path[] = "/tmp/shunt-test-access-XXXXXX", text[512], wanted[128];
+	int fd = mkstemp(path);
+	FILE *file = fdopen(fd, "w");
+	struct config *config;
+	struct error error = { "" };
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+	for (int i = 0; i <= 2 * SNAPSHOT_MAX_RULES; i++)
+		fputs("10.0.0.0/8\n", file);
+	fputs("not a prefix\n", file);
+	fclose(file);
+	snprintf(text, sizeof(text), HEAD "access = ( { name = \"a\"; deny_file = \"%s\"; } );\n" VIP(""), path);
+	snprintf(wanted, sizeof(wanted), "%s:%d: too many prefixes: at most %d in all lists together", path,
+		2 * SNAPSHOT_MAX_RULES + 1, SNAPSHOT_MAX_RULES);
+	CU_ASSERT_EQUAL(config_parse("shunt.conf", text, strlen(text), &config, &error), -EINVAL);
+	CU_ASSERT_STRING_EQUAL(error.text, wanted);
+	unlink(path);
+}
+
 int main(void)
 {
 	static const struct unit_test tests[] = {
 		{ "by command", by_command },
 		{ "by file", by_file },
+		{ "packets of rules that are gone", packets_of_rules_that_are_gone },
 		{ "saved and read again", saved_and_read_again },
 		{ "over a restart", over_a_restart },
 		{ "ids", ids },
 		{ "what is wrong in a file", what_is_wrong_in_a_file },
 		{ "files of prefixes", files_of_prefixes },
+		{ "a file of very many", a_file_of_very_many },
 		{ NULL, NULL },
 	};
 
