@@ -41,6 +41,7 @@ struct access_list {
 };
 
 #define ACCESS_UNUSED UINT32_MAX
+#define ACCESS_NO_LIST "none" /* of "vip set --access": no list has this name */
 
 /* Ids of rules: the lowest that are free, the next one first. */
 struct access_ids {

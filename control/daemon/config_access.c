@@ -192,6 +192,11 @@ static int find_name(const void *key, const void *item)
 
 static int check_names(const struct config *config, const struct config_access **sorted, struct error *error)
 {
+	for (size_t i = 0; i < config->n_access; i++)
+		if (!strcmp(sorted[i]->name, ACCESS_NO_LIST)) {
+			error_set(error, EINVAL, "\"" ACCESS_NO_LIST "\" is what commands call having no access list");
+			return refuse(config, sorted[i], ".name", -EINVAL, error);
+		}
 	for (size_t i = 1; i < config->n_access; i++) {
 		char where[128];
 

@@ -64,6 +64,7 @@ static void by_command(void)
 	CU_ASSERT_EQUAL(model_vip_set(model, vip, IPPROTO_TCP, 80, &policy, &error), -ENOENT);
 	CU_ASSERT_EQUAL(add(model, "edge", "10.0.0.0/8", true, &error), -ENOENT);
 	CU_ASSERT_EQUAL(model_access_new(model, "a b", &error), -EINVAL);
+	CU_ASSERT_EQUAL(model_access_new(model, "none", &error), -EINVAL);
 	CU_ASSERT_EQUAL(model_access_new(model, "edge", &error), 0);
 	CU_ASSERT_EQUAL(model_access_new(model, "edge", &error), -EEXIST);
 	CU_ASSERT_EQUAL(add(model, "edge", "10.0.0.0/8", true, &error), 1);
@@ -253,6 +254,8 @@ static void what_is_wrong_in_a_file(void)
 		"shunt.conf:3: access[0]: 10.0.0.1/32 is both allowed and denied");
 	expect_fault(HEAD "access = ( { name = \"a\"; },\n { name = \"a\"; } );\n" VIP(""),
 		"shunt.conf:4: access[1].name: \"a\" is the name of the access list on line 3 already");
+	expect_fault(HEAD "access = ( { name = \"none\"; } );\n" VIP(""),
+		"shunt.conf:3: access[0].name: \"none\" is what commands call having no access list");
 	expect_fault(HEAD EDGE VIP("access = \"egde\";"),
 		"shunt.conf:5: vips[0].access: there is no access list \"egde\": did you mean \"edge\"?");
 	expect_fault(HEAD "access = ( { name = \"a\"; deny_file = \"/nowhere/at/all\"; } );\n" VIP(""),
