@@ -72,8 +72,8 @@ static int add(struct config_access *list, const char *text, bool allow, size_t 
 	int err;
 
 	if (list->n_prefixes == READ_MAX)
-		return error_set(error, EINVAL, "too many prefixes: at most %d in all lists together",
-			SNAPSHOT_MAX_RULES);
+		return error_set(
+			error, EINVAL, "too many prefixes: at most %d in all lists together", SNAPSHOT_MAX_RULES);
 	if (reserve(list, 1, room))
 		return error_set(error, ENOMEM, "out of memory");
 	prefix = &list->prefixes[list->n_prefixes];
@@ -194,7 +194,8 @@ static int check_names(const struct config *config, const struct config_access *
 {
 	for (size_t i = 0; i < config->n_access; i++)
 		if (!strcmp(sorted[i]->name, ACCESS_NO_LIST)) {
-			error_set(error, EINVAL, "\"" ACCESS_NO_LIST "\" is what commands call having no access list");
+			error_set(error, EINVAL,
+				"\"" ACCESS_NO_LIST "\" is what commands call having no access list");
 			return refuse(config, sorted[i], ".name", -EINVAL, error);
 		}
 	for (size_t i = 1; i < config->n_access; i++) {

@@ -115,7 +115,8 @@ static void put_access(const struct daemon *daemon, struct evbuffer *out)
 
 	if (!model_access_lists(daemon->model))
 		return;
-	http_put_head(out, "access_packets_total", "counter", "Packets that rules of an access list decided on, those taken out since among them.");
+	http_put_head(out, "access_packets_total", "counter",
+		"Packets that rules of an access list decided on, those taken out since among them.");
 	for (struct access_list *list = model_access_lists(daemon->model); list; list = list->next) {
 		uint64_t packets[2];
 

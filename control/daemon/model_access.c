@@ -92,7 +92,8 @@ int model_access_new(struct model *model, const char *name, struct error *error)
 	if (!model_name_is_good(name))
 		return error_set(error, EINVAL, "\"%.64s\" is not a name of 1 to 63 letters, digits and . _ -", name);
 	if (!strcmp(name, ACCESS_NO_LIST))
-		return error_set(error, EINVAL, "\"" ACCESS_NO_LIST "\" is what commands call having no access list");
+		return error_set(
+			error, EINVAL, "\"" ACCESS_NO_LIST "\" is what commands call having no access list");
 	if (model_access_find(model, name))
 		return error_set(error, EEXIST, "access list \"%s\" is there already", name);
 	if (model->n_access >= CONFIG_MAX_ACCESS)

@@ -107,8 +107,8 @@ static void look_at_table(struct pressure *p)
 	uint64_t total = untracked > over_bound ? untracked - over_bound : 0;
 
 	/*
-	 * Read one after the other while they rise, by as many as a flood has SYNs meanwhile: the difference may seem to
-	 * fall, and is no rise when it is what it was again.
+	 * Read one after the other while they rise, by as many as a flood has SYNs meanwhile: the difference may
+	 * seem to fall, and is no rise when it is what it was again.
 	 */
 	if (p->table.known && total < p->table.total)
 		total = p->table.total;

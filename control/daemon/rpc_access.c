@@ -27,9 +27,9 @@ static json_t *list_json(struct model *model, const struct access_list *list)
 	uint64_t packets[2];
 
 	access_list_packets(list, packets);
-	return json_pack("{s:s,s:I,s:I,s:I,s:I,s:o}", "name", list->name, "allow", (json_int_t)list->n_allow, "deny",
-		(json_int_t)(list->n - list->n_allow), "packets_allowed", (json_int_t)packets[1], "packets_denied",
-		(json_int_t)packets[0], "vips", users(model, list));
+	return json_pack("{s:s,s:I,s:I,s:I,s:I,s:o}", "name", list->name, "allow", (json_int_t)list->n_allow,
+		"deny", (json_int_t)(list->n - list->n_allow), "packets_allowed", (json_int_t)packets[1],
+		"packets_denied", (json_int_t)packets[0], "vips", users(model, list));
 }
 
 static json_t *rule_json(const struct access_rule *rule)
