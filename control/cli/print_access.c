@@ -6,6 +6,8 @@
 #include "table.h"
 #include "text.h"
 
+#define VIPS_SHOWN 3 /* of those that have a list; --json has all */
+
 static void print_lists(const struct invocation *invocation, const json_t *lists)
 {
 	struct table *table = table_new(true, invocation->colour);
@@ -21,13 +23,15 @@ static void print_lists(const struct invocation *invocation, const json_t *lists
 	table_column(table, "VIPs", COLUMN_LEFT);
 	json_array_foreach (lists, i, list) {
 		const json_t *vips = json_object_get(list, "vips");
-		char shown[256] = "";
+		char shown[VIPS_SHOWN * TEXT_VIP + TEXT_SHORT] = "";
 		size_t length = 0;
 
 		json_array_foreach (vips, k, vip)
-			if (length < sizeof(shown))
+			if (k < VIPS_SHOWN && length < sizeof(shown))
 				length += (size_t)snprintf(shown + length, sizeof(shown) - length, "%s%s", k ? " " : "",
 					json_string_value(vip));
+		if (k > VIPS_SHOWN && length < sizeof(shown))
+			snprintf(shown + length, sizeof(shown) - length, " and %zu more", k - VIPS_SHOWN);
 		table_row(table);
 		table_cell(table, NULL, "%s", text_member(list, "name", "-"));
 		table_cell(table, NULL, "%llu", text_number(list, "allow"));

@@ -376,6 +376,29 @@ why       A new flow: its hash chooses slot 4711 of the pool's 65537.
 """
 
 
+def test_access(daemon):
+    """access show: lists with few and with many VIPs, and the rules of one."""
+    def a_list(name, n, **more):
+        return {"name": name, "allow": 0, "deny": 2, "packets_allowed": 0, "packets_denied": 1234567,
+                "vips": [f"192.0.2.{i}:80/tcp" for i in range(n)], **more}
+
+    daemon.results["access.show"] = {"access": [a_list("a", 0), a_list("few", 2), a_list("many", 100)]}
+    same("access show", shuntctl("access", "show", socket=daemon.path).out, """\
+List Allow Deny AllowedPkts DeniedPkts VIPs
+a        0    2           0      1.23M -
+few      0    2           0      1.23M 192.0.2.0:80/tcp 192.0.2.1:80/tcp
+many     0    2           0      1.23M 192.0.2.0:80/tcp 192.0.2.1:80/tcp 192.0.2.2:80/tcp and 97 more
+""")
+    daemon.results["access.show"] = a_list("few", 2, rules=[
+        {"prefix": "203.0.113.0/24", "action": "deny", "packets": 1234567}])
+    same("access show NAME", shuntctl("access", "show", "few", "--limit", "1", socket=daemon.path).out, """\
+Action Prefix         Packets
+deny   203.0.113.0/24   1.23M
+1 of 2 rules, those with most packets; --limit N shows more; any other source is let in
+""")
+    del daemon.results["access.show"]
+
+
 def test_printing(daemon):
     for line, wanted in (("show", SHOW), ("show backends --stats", BACKENDS), ("show pools", POOLS),
                          ("show vips --rate", VIPS), ("show vips --stats", VIPS_STATS), ("status", STATUS), ("counters", COUNTERS), ("flows", FLOWS),
@@ -821,6 +844,7 @@ def main():
         test_usage(daemon)
         test_requests(daemon)
         test_drain(daemon)
+        test_access(daemon)
         test_printing(daemon)
         test_json(daemon)
         test_events(daemon)
