@@ -7,7 +7,8 @@
  *
  * Times are 32 bits of GUARD_TIME units and wrap after 19.5 hours. A due time further ahead than it can be is of
  * long ago, so nothing has to be swept: something that was silent for a multiple of 19.5 hours to within its own
- * tolerance may find itself held back for that long at most.
+ * tolerance may find itself held back for that long at most. It can be ahead by RATE_SKEW more than interval and
+ * tolerance: workers read the clock once for many packets, and who wrote it may have done so later.
  */
 #ifndef SHUNT_RATE_H
 #define SHUNT_RATE_H
@@ -17,13 +18,14 @@
 
 /* No interval and tolerance are more than this together: 18 minutes. */
 #define RATE_HORIZON (1u << 26)
+#define RATE_SKEW (1u << 14) /* a quarter of a second */
 
-/* Units that a due time is ahead of now; 0: it has passed. horizon: what it can be at most. */
+/* Units that a due time is ahead of now; 0: it has passed. horizon: what it can be at most, by the writer's clock. */
 core_inline __u32 rate_ahead(__u32 due, __u32 now, __u32 horizon)
 {
 	__u32 ahead = due - now;
 
-	return ahead > horizon ? 0 : ahead;
+	return ahead > horizon + RATE_SKEW ? 0 : ahead;
 }
 
 /*

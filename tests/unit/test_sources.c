@@ -133,6 +133,26 @@ static void many_workers(void)
 	CU_ASSERT(total >= 100 * 50 && total < 100 * 50 * 2);
 }
 
+/* Workers read the clock once for many packets: one may be behind another that saw the same source. */
+static void a_worker_behind(void)
+{
+	const __u32 interval = rate_interval(10);
+	unsigned int begun = 0;
+
+	clear();
+	/* Five at once, and one more at the very moment that it may. */
+	for (__u32 passed = 0; passed <= 2 * interval; passed++) {
+		begun += begin(v4(0xc6120000), 7, 1, 10, 5) + begin(v4(0xc6120000), 7, 1, 10, 5);
+		for (__u32 behind = 1; behind <= 1u << 12; behind *= 8) {
+			tables.now -= behind;
+			begun += begin(v4(0xc6120000), 7, 1, 10, 5);
+			tables.now += behind;
+		}
+		tables.now++;
+	}
+	CU_ASSERT_EQUAL(begun, 5 + 2);
+}
+
 #define CLIENT 0xc6336400u
 
 /* Both VIPs let a source begin three flows, and then none for minutes. */
@@ -260,6 +280,7 @@ int main(void)
 		{ "a flood of forged sources refuses nobody", a_flood_refuses_nobody },
 		{ "how many sources there is room for", capacity },
 		{ "many workers", many_workers },
+		{ "a worker whose clock is behind", a_worker_behind },
 		{ "first packets of new flows are limited, nothing else", what_is_limited },
 		{ "flows of the elder table are no new ones", flows_of_the_elder_table },
 		{ "no room, and no backend", no_room_and_no_backend },
