@@ -150,9 +150,24 @@ core_inline int answer_echo_message(const struct frame *f, const struct packet *
 	return 0;
 }
 
-/* A ping in fragments is answered fragment by fragment. */
+/* Hops that an IP packet has left. */
+core_inline __u32 answer_hops(const struct frame *f, const struct packet *p)
+{
+	__u32 offset = addr_is_ipv4(p->dst) ? __builtin_offsetof(struct ipv4_header, ttl)
+					    : __builtin_offsetof(struct ipv6_header, hop_limit);
+	const __u8 *hops = (const __u8 *)frame_at(f, core_offset(p->l3) + offset, 1);
+
+	return hops ? *hops : 0;
+}
+
+/*
+ * A ping in fragments is answered fragment by fragment. A later one, which may be of an answer, goes back with one hop
+ * less than it has: two hosts that take each other's answers for pings don't do so for ever.
+ */
 core_inline int answer_echo(const struct frame *f, const struct packet *p)
 {
+	__u8 hops = p->fragment == FRAGMENT_LATER ? (__u8)(answer_hops(f, p) - 1) : ANSWER_TTL;
+
 	if (p->fragment != FRAGMENT_LATER && answer_echo_message(f, p))
 		return -1;
 	if (addr_is_ipv4(p->dst)) {
@@ -162,7 +177,7 @@ core_inline int answer_echo(const struct frame *f, const struct packet *p)
 		if (!ip)
 			return -1;
 		before = (__u16)(ip->ttl | ip->proto << 8);
-		ip->ttl = ANSWER_TTL;
+		ip->ttl = hops;
 		after = (__u16)(ip->ttl | ip->proto << 8);
 		ip->check = checksum_change(ip->check, before, after);
 		ip->src = addr_to_ipv4(p->dst);
@@ -172,7 +187,7 @@ core_inline int answer_echo(const struct frame *f, const struct packet *p)
 
 		if (!ip)
 			return -1;
-		ip->hop_limit = ANSWER_TTL;
+		ip->hop_limit = hops;
 		ip->src = p->dst;
 		ip->dst = p->src;
 	}

@@ -20,19 +20,34 @@ core_inline int forward_echoes(const struct tables *t)
 	return !h->echo_interval || !due || rate_allows(due, tables_now(t), h->echo_interval, h->echo_tolerance);
 }
 
-/*
- * A later fragment, which has no ports: held, as far as it alone can say; fragment_resolve() has the last word. One of
- * a ping, by its protocol, is answered by itself, as the first is, and counts as much to the limit.
- */
-core_inline void forward_later(const struct tables *t, const struct packet *p, struct verdict *v)
+/* A ping, or, by its protocol, a later fragment of one, which is answered by itself. */
+core_inline int forward_is_ping(const struct packet *p)
 {
-	int is_ipv4 = addr_is_ipv4(p->dst);
+	return p->kind == PACKET_ECHO ||
+	       (p->kind == PACKET_FRAGMENT && p->proto == (addr_is_ipv4(p->dst) ? PROTO_ICMP : PROTO_ICMPV6));
+}
 
-	if (p->proto == (is_ipv4 ? PROTO_ICMP : PROTO_ICMPV6) && !forward_echoes(t))
+/*
+ * The verdict on one. None from a VIP is answered: the answer might come back. A later fragment looks as one of an
+ * answer does, so whoever sent it may answer it, too: it is sent back with one hop less, and not at all without any.
+ */
+core_inline void forward_ping(
+	const struct tables *t, const struct frame *f, const struct packet *p, struct verdict *v)
+{
+	if (vip_find_address(t, p->src))
+		verdict_set(v, ACTION_DROP, COUNTER_DROP_LAND);
+	else if (p->kind == PACKET_FRAGMENT && answer_hops(f, p) < 2)
+		verdict_set(v, ACTION_DROP, COUNTER_DROP_FRAGMENT);
+	else if (!forward_echoes(t))
 		verdict_set(v, ACTION_DROP, COUNTER_DROP_ECHO_RATE);
-	else if (p->proto == (is_ipv4 ? PROTO_ICMP : PROTO_ICMPV6))
+	else
 		verdict_set(v, ACTION_ANSWER_ECHO, COUNTER_ANSWERED_ECHO);
-	else if (p->proto == PROTO_TCP || p->proto == PROTO_UDP || (!is_ipv4 && parse_is_extension(p->proto)))
+}
+
+/* Another later fragment, which has no ports: held, as far as it alone can say; fragment_resolve() has the last word. */
+core_inline void forward_later(const struct packet *p, struct verdict *v)
+{
+	if (p->proto == PROTO_TCP || p->proto == PROTO_UDP || (!addr_is_ipv4(p->dst) && parse_is_extension(p->proto)))
 		verdict_set(v, ACTION_HOLD, COUNTER_HELD_FRAGMENT);
 	else
 		verdict_set(v, ACTION_DROP, COUNTER_DROP_FRAGMENT);
@@ -72,16 +87,12 @@ core_cold enum match forward_other(const struct tables *t, const struct frame *f
 		verdict_set(v, ACTION_DROP, COUNTER_DROP_OTHER_MAC);
 	else if (p->kind == PACKET_FAULTY)
 		verdict_set(v, ACTION_DROP, p->fault);
+	else if (forward_is_ping(p))
+		forward_ping(t, f, p, v);
 	else if (p->kind == PACKET_FRAGMENT)
-		forward_later(t, p, v);
+		forward_later(p, v);
 	else if (p->kind == PACKET_ERROR)
 		return MATCH_ERROR;
-	else if (p->kind == PACKET_ECHO && vip_find_address(t, p->src))
-		verdict_set(v, ACTION_DROP, COUNTER_DROP_LAND);
-	else if (p->kind == PACKET_ECHO && !forward_echoes(t))
-		verdict_set(v, ACTION_DROP, COUNTER_DROP_ECHO_RATE);
-	else if (p->kind == PACKET_ECHO)
-		verdict_set(v, ACTION_ANSWER_ECHO, COUNTER_ANSWERED_ECHO);
 	else
 		verdict_set(v, ACTION_DROP, COUNTER_DROP_NO_SERVICE);
 	return MATCH_VERDICT;

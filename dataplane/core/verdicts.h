@@ -21,7 +21,7 @@
 	COUNTER(DROP_OTHER_MAC, VERDICT, "drop_other_mac",                                                 \
 		"for a VIP, but the frame is addressed to another host's MAC")                             \
 	COUNTER(DROP_FRAGMENT, VERDICT, "drop_fragment",                                                   \
-		"IP fragment for a VIP's address of what is neither TCP, UDP nor a ping")                  \
+		"IP fragment for a VIP's address of what is neither TCP, UDP nor a ping, or a ping's without a hop left") \
 	COUNTER(DROP_EXT_HEADERS, VERDICT, "drop_ext_headers",                                             \
 		"for a VIP, with more or longer IPv6 extension headers than are followed, or out of order") \
 	COUNTER(DROP_NO_SERVICE, VERDICT, "drop_no_service",                                               \
