@@ -53,8 +53,8 @@ bool waiting_add(struct waiting *w, const struct tables *t, struct rte_mbuf *m, 
 		.since = t->now,
 		.offset = p.frag_offset,
 		.port = (__u16)f->port };
-	if (!w->used)
-		w->full_until = t->now;
+	/* Never long ago, so that it does not come to lie ahead when time wraps. */
+	w->full_until = t->now;
 	w->used |= 1ull << i;
 	return true;
 }

@@ -5,7 +5,7 @@
  *
  *   table  takes the next 4, 8, 12 or 16 bits: a link for each of their values. For parts with many ranges.
  *   leaf   takes the next 32 bits: a cache line with the starts of up to eight ranges, ascending, and their links;
- * or two such lines one after the other, for up to sixteen
+ *          or two such lines one after the other, for up to sixteen
  *
  * (after DXR, Zec, Rizzo and Mikuc 2012: a large table of the first bits, and a short sorted piece for each of
  * them.) A link is a result or names another node. 100,000 random prefixes of IPv4 are a table of 65,536 links and

@@ -5,8 +5,8 @@
  *
  *   ARP request, for a VIP      answered (RFC 826), probes too (RFC 5227: the sender has no address yet)
  *   ARP, from a VIP's address   another host's claim: counted, and to the kernel, where shuntd sees it
- *   neighbour solicitation      answered if it is as RFC 4861, 7.1.1 wants it, those of duplicate address
- * detection too neighbour advertisement     of a VIP's address by another host: a claim
+ *   neighbour solicitation      answered if it is as RFC 4861, 7.1.1 wants it, duplicate address detection's too
+ *   neighbour advertisement     of a VIP's address by another host: a claim
  *
  * What is not right is left to the kernel, which heeds it no more than this does.
  */
