@@ -87,7 +87,8 @@ int config_prefixes_settle(struct config_prefix *prefixes, size_t *n, struct err
 	char text[ADDRESS_PREFIX_TEXT];
 	size_t kept = 0;
 
-	qsort(prefixes, *n, sizeof(*prefixes), config_prefix_compare);
+	if (*n)
+		qsort(prefixes, *n, sizeof(*prefixes), config_prefix_compare);
 	for (size_t i = 0; i < *n; i++) {
 		if (!kept || config_prefix_compare(&prefixes[kept - 1], &prefixes[i]))
 			prefixes[kept++] = prefixes[i];

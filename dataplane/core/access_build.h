@@ -276,7 +276,7 @@ core_cold int access_build(
 			none = ACCESS_OUT;
 	count = access_ranges(prefixes, n4, none, room->ranges);
 	list->first4 = access_build_part(room, 0, count, 0, 32);
-	count = access_ranges(prefixes + n4, n - n4, none, room->ranges);
+	count = access_ranges(n > n4 ? prefixes + n4 : prefixes, n - n4, none, room->ranges);
 	list->first6 = access_build_part(room, 0, count, 0, 128);
 	list->n_links = (__u32)room->n_links;
 	list->n_leaves = (__u32)room->n_leaves;

@@ -349,12 +349,15 @@ core_inline int snapshot_check(const void *block, __u64 size, struct snapshot_fa
 		return snapshot_fail(fault, "the table of backends reaches beyond the block", h->backends_off);
 	if (!snapshot_table_fits(size, h->slots_off, h->n_slots, sizeof(__u16)))
 		return snapshot_fail(fault, "the table of slots reaches beyond the block", h->slots_off);
-	if (h->n_policies &&
+	/* A table without entries has no place, or one. */
+	if ((h->n_policies || h->policies_off) &&
 		!snapshot_table_fits(size, h->policies_off, h->n_policies, sizeof(struct snapshot_policy)))
 		return snapshot_fail(fault, "the table of policies reaches beyond the block", h->policies_off);
-	if (h->n_access && !snapshot_table_fits(size, h->access_off, h->n_access, sizeof(struct snapshot_access)))
+	if ((h->n_access || h->access_off) &&
+		!snapshot_table_fits(size, h->access_off, h->n_access, sizeof(struct snapshot_access)))
 		return snapshot_fail(fault, "the table of access lists reaches beyond the block", h->access_off);
-	if (h->n_access && !snapshot_table_fits(size, h->access_words_off, h->n_access_words, sizeof(__u32)))
+	if ((h->n_access || h->access_words_off) &&
+		!snapshot_table_fits(size, h->access_words_off, h->n_access_words, sizeof(__u32)))
 		return snapshot_fail(fault, "the words of access lists reach beyond the block", h->access_words_off);
 	if (snapshot_checksum(block, size) != h->checksum)
 		return snapshot_fail(fault, "its checksum is wrong", h->checksum);

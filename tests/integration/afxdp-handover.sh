@@ -124,6 +124,8 @@ under_load 3 reload
 no_loss
 has_table() { grep -q "flow table .*: that of the XDP program, for 500000 flows" "$run/log/dataplane.log"; }
 await 5 "shunt-dataplane has the new table" has_table
+# The reload took back what the commands did: later shunt-dataplane is to have the last snapshot there is.
+await 10 "the server that was deleted is up" all_up
 
 step "stopped under load"
 under_load 3 lab stop dataplane
