@@ -43,7 +43,7 @@ is_xdp || neighbours
 steady_up() {
 	[[ $(json show "[.pools[] | select(.name == \"many\") | .backends[-$steady:][] | select(.state == \"up\")] | length") == "$steady" ]]
 }
-await 15 "those that stay are up" steady_up
+await 60 "those that stay are up" steady_up
 ctl backend set many "$(address 550)" --weight 100 # and the forwarder knows it
 send() { on_wire "$here/_generate.py" flows "$wire" "$lb_mac" 192.0.2.83 80 tcp "$flows" --flags "$1" --rate 40000 >/dev/null; }
 memory() { awk '/^VmRSS/ { print $2 }' "/proc/$(pid_of shuntd)/status"; }
