@@ -115,6 +115,18 @@ in_force() { [[ $(json status .pending) == false ]]; }
 none_down() { [[ $(json show '[.pools[].backends[] | select(.state != "up")] | length') == 0 ]]; }
 all_up() { none_down && in_force; }
 
+# For trafgen: SYNs to port 80 of the IPv4 VIP, each from another address that nobody has.
+forged_syns() { # FILE
+	cat >"$1" <<END
+{
+	0x02, 0x00, 0x00, 0x00, 0x00, 0x02, 0x02, 0x00, 0x00, 0x00, 0xfe, 0x02, const16(0x0800),
+	0x45, 0, const16(40), const16(1), const16(0), 64, 6, csumip(14, 33),
+	198, 18, drnd(2), 192, 0, 2, 80,
+	drnd(2), const16(80), const32(1), const32(0), 0x50, 0x02, const16(1024), const16(0), const16(0)
+}
+END
+}
+
 backend_state() { # POOL ADDR
 	json show ".pools[] | select(.name == \"$1\") | .backends[] | select(.address == \"$2\") | .state"
 }

@@ -56,14 +56,7 @@ is "bound of a VIP that was given none: a quarter" "$(vip "$vip4" half_open_boun
 over_before=$(vip "$vip4" over_bound) other_before=$(vip "$vip6" untracked) evicted=$(counter flow_evicted)
 
 step "SYNs with forged sources at $vip4, 10,000 a second; new connections of both VIPs; pools change twice"
-cat >"$scratch/syn.cfg" <<END
-{
-	0x02, 0x00, 0x00, 0x00, 0x00, 0x02, 0x02, 0x00, 0x00, 0x00, 0xfe, 0x02, const16(0x0800),
-	0x45, 0, const16(40), const16(1), const16(0), 64, 6, csumip(14, 33),
-	198, 18, drnd(2), 192, 0, 2, 80,
-	drnd(2), const16(80), const32(1), const32(0), 0x50, 0x02, const16(1024), const16(0), const16(0)
-}
-END
+forged_syns "$scratch/syn.cfg"
 background flood ip netns exec "${prefix}router" trafgen --conf "$scratch/syn.cfg" --out lb --rate 10000pps --cpus 1 --no-sock-mem
 at_bound() { (($(vip "$vip4" over_bound) > over_before + 2000)); }
 await 10 "the VIP is at its bound" at_bound

@@ -100,14 +100,7 @@ END
 await 10 "all are up" all_up
 
 step "a flood of SYNs from nobody, and 100 clients a second: nobody goes down"
-cat >"$scratch/syn.cfg" <<END
-{
-	0x02, 0x00, 0x00, 0x00, 0x00, 0x02, 0x02, 0x00, 0x00, 0x00, 0xfe, 0x02, const16(0x0800),
-	0x45, 0, const16(40), const16(1), const16(0), 64, 6, csumip(14, 33),
-	198, 18, drnd(2), 192, 0, 2, 80,
-	drnd(2), const16(80), const32(1), const32(0), 0x50, 0x02, const16(1024), const16(0), const16(0)
-}
-END
+forged_syns "$scratch/syn.cfg"
 suspicions=$(of_kind backend_suspect)
 downs=$(of_kind backend_down)
 asked=$(traffic web syns)
