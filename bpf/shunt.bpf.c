@@ -118,7 +118,7 @@ __attribute__((noinline)) int access(__u32 half, __u32 vip, __u64 hi, __u64 lo)
 	const struct snapshot_access *list;
 	struct tables t;
 
-	tables_open_half(&t, half);
+	tables_open_snapshot(&t, half);
 	list = access_list(&t, vip);
 	return list ? (int)access_look_up(&t, list, (struct addr){ hi, lo }) : 0;
 }

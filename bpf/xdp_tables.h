@@ -261,18 +261,24 @@ core_inline __u32 tables_clock(struct xdp_cpu *cpu)
 	return cpu->tick;
 }
 
-/* The snapshot in this half, for a packet that has it in use already. All but the tick. */
-core_inline void tables_open_half(struct tables *t, __u32 in_force)
+/* The snapshot in this half, for a packet that has it in use already. For what counts nothing: no worker. */
+core_inline void tables_open_snapshot(struct tables *t, __u32 in_force)
 {
 	__u32 half = in_force;
 
-	t->worker = bpf_get_smp_processor_id() & (XDP_MAX_CPUS - 1);
-	t->cpu = &cpus[t->worker];
-	t->row = t->worker * sizes.ids;
 	/* Keep the compiler from leaving out the mask, by which the verifier knows the bound. */
 	__asm__ volatile("" : "+r"(half));
 	t->number = half & 1;
 	t->half = &control.half[t->number];
+}
+
+/* The same for a worker. All but the tick. */
+core_inline void tables_open_half(struct tables *t, __u32 in_force)
+{
+	t->worker = bpf_get_smp_processor_id() & (XDP_MAX_CPUS - 1);
+	t->cpu = &cpus[t->worker];
+	t->row = t->worker * sizes.ids;
+	tables_open_snapshot(t, in_force);
 }
 
 /* Returns 0, or -1 if there is no snapshot: then t is good for counting alone. */

@@ -261,16 +261,12 @@ static int try_room(struct access_list *list, const struct access_prefix *prefix
 
 static int take_words(struct access_list *list, const struct access_room *room)
 {
-	uint32_t *words;
+	uint32_t *words = malloc(access_n_words(room) * sizeof(*words));
 
-	list->nodes.links = 0;
-	list->nodes.leaves = list->nodes.n_links;
-	list->n_words = list->nodes.n_links + (uint64_t)list->nodes.n_leaves * ACCESS_LINE;
-	words = malloc((list->n_words + 1) * sizeof(*words));
 	if (!words)
 		return -ENOMEM;
-	memcpy(words, room->links, list->nodes.n_links * sizeof(*words));
-	memcpy(words + list->nodes.leaves, room->leaves, list->nodes.n_leaves * (size_t)ACCESS_LINE * sizeof(*words));
+	access_place(room, &list->nodes, words);
+	list->n_words = access_n_words(room);
 	free(list->words);
 	list->words = words;
 	return 0;
@@ -289,7 +285,8 @@ int access_list_compile(struct access_list *list)
 		room.links_room = 1 << 17;
 	prefixes = malloc((list->n + 1) * sizeof(*prefixes));
 	room.ranges = malloc(ACCESS_ROOM_RANGES((size_t)list->n) * sizeof(*room.ranges));
-	if (prefixes && room.ranges) {
+	room.sieves = malloc(ACCESS_ROOM_SIEVES * sizeof(*room.sieves));
+	if (prefixes && room.ranges && room.sieves) {
 		for (uint32_t i = 0; i < list->n; i++)
 			prefixes[i] = (struct access_prefix){ list->rules[i].address, list->rules[i].id,
 				list->rules[i].length, list->rules[i].allow, 0 };
@@ -304,6 +301,7 @@ int access_list_compile(struct access_list *list)
 	}
 	free(prefixes);
 	free(room.ranges);
+	free(room.sieves);
 	list->compiled = !err;
 	return err;
 }

@@ -364,8 +364,7 @@ static void fill_access(struct model *model, const struct layout *l, char *block
 		if (list->index == ACCESS_UNUSED)
 			continue;
 		access[list->index] = list->nodes;
-		access[list->index].links += first;
-		access[list->index].leaves += first;
+		access_shift(&access[list->index], first);
 		memcpy(words + first, list->words, list->n_words * sizeof(*words));
 		first += (__u32)list->n_words;
 	}

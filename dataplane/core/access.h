@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Access lists: which rule, if any, a source's longest prefix gives, in few steps whatever the list holds. A list
- * is a tree over the source's bits, of two kinds of nodes:
+ * Access lists: which rule, if any, a source's longest prefix gives, in few steps whatever the list holds.
+ *
+ * First a sieve, a bit for each value of a source's first 9 to 21 bits: 0 if no source that begins with them is in
+ * any prefix. It is no larger than 256 KiB, so that it stays in the processor's second-level cache, and for most
+ * sources of most lists it is all that is read: with 100,000 random prefixes of IPv4 one bit in twenty is set.
+ *
+ * Behind it a tree over the source's bits, of two kinds of nodes:
  *
  *   table  takes the next 4, 8, 12 or 16 bits: a link for each of their values. For parts with many ranges.
  *   leaf   takes the next 32 bits: a cache line with the starts of up to eight ranges, ascending, and their links;
@@ -22,6 +27,8 @@
 #include "tables.h"
 #include "types.h"
 
+#define ACCESS_SIEVE_MIN 9 /* bits: a cache line */
+#define ACCESS_SIEVE_MAX 21
 #define ACCESS_STEPS 32 /* as many as 128 bits by four at a time */
 #define ACCESS_LINE 16	/* words of a cache line */
 #define ACCESS_LEAF 8	/* ranges of a leaf's line */
@@ -41,6 +48,24 @@
 #define ACCESS_RULE 0x0007ffffu
 
 _Static_assert(SNAPSHOT_MAX_RULES < ACCESS_RULE, "access rule");
+
+/* Where in the access words the sieve has the source's bit, counted in bits. */
+core_inline __u64 access_sieve_bit(const struct snapshot_access *list, struct addr source)
+{
+	if (core_likely(addr_is_ipv4(source)))
+		return (__u64)list->sieve4 * 32 +
+			(((__u64)__builtin_bswap32(addr_to_ipv4(source)) << 32) >> (list->shift4 & 63));
+	return (__u64)list->sieve6 * 32 + (__builtin_bswap64(source.hi) >> (list->shift6 & 63));
+}
+
+/* Whether that bit is set: only then the list's nodes need be asked. */
+core_inline int access_concerns(const struct tables *t, __u64 bit)
+{
+	__u32 word = (__u32)(bit / 32);
+	const __u32 *line = tables_access_line(t, word);
+
+	return !line || line[word & (ACCESS_LINE - 1)] >> (bit % 32) & 1;
+}
 
 /* A look-up on its way. hi, lo: the source's bits that are not looked at yet, from the topmost on. */
 struct access_walk {
@@ -160,8 +185,11 @@ core_inline __u32 access_finish(const struct tables *t, const struct snapshot_ac
 /* The result for a source. */
 core_inline __u32 access_look_up(const struct tables *t, const struct snapshot_access *list, struct addr source)
 {
-	struct access_walk w = access_begin(list, source);
+	struct access_walk w;
 
+	if (core_likely(!access_concerns(t, access_sieve_bit(list, source))))
+		return list->none;
+	w = access_begin(list, source);
 	return access_finish(t, list, &w);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The builder's side of access.h: prefixes to ranges to nodes. For shuntd and tests; forwarders have no use for it.
- * No memory is asked for: the caller gives room and tries again with more where it was too little.
+ * The builder's side of access.h: prefixes to ranges to sieves and nodes. For shuntd and tests; forwarders have no
+ * use for it. No memory is asked for: the caller gives room and tries again with more where it was too little.
  */
 #ifndef SHUNT_ACCESS_BUILD_H
 #define SHUNT_ACCESS_BUILD_H
@@ -28,6 +28,7 @@ struct access_range {
 #define ACCESS_LEAF_MAX (2 * ACCESS_LEAF)
 
 #define ACCESS_ROOM_RANGES(n_prefixes) (2 * (n_prefixes) + 1)
+#define ACCESS_ROOM_SIEVES (2 * (1u << ACCESS_SIEVE_MAX) / 32)
 
 /* The caller's memory for one list: n_* used of *_room, 0 at first. */
 struct access_room {
@@ -38,6 +39,8 @@ struct access_room {
 	__u64 links_room;  /* words */
 	__u64 n_leaves;	   /* leaves */
 	__u64 leaves_room; /* leaves */
+	__u32 *sieves;	   /* ACCESS_ROOM_SIEVES words */
+	__u32 n_sieves;	   /* words: a multiple of ACCESS_LINE */
 };
 
 /* Where a range starts, in ascending order. */
@@ -258,17 +261,41 @@ core_cold __u32 access_build_part(struct access_room *room, __u32 first, __u32 e
 	return ACCESS_ON | stride << ACCESS_STRIDE_SHIFT | ((__u32)(at / ACCESS_LINE) & ACCESS_NODE);
 }
 
+/* The sieve of n ranges, with a bit for each part that anything but none is in. Returns its shift. */
+core_cold __u8 access_build_sieve(struct access_room *room, __u32 n, __u32 none)
+{
+	__u32 bits = ACCESS_SIEVE_MIN, *words = room->sieves + room->n_sieves;
+
+	/* Eight bits a range, so that few sources share theirs with a prefix that they are not in. */
+	while (bits < ACCESS_SIEVE_MAX && 1ULL << bits < 8ULL * n)
+		bits++;
+	__builtin_memset(words, 0, (1u << bits) / 8);
+	room->n_sieves += (1u << bits) / 32;
+	for (__u32 i = 0; i < n; i++) {
+		const struct access_range *r = &room->ranges[i], *next = r + 1;
+		__u64 last = i + 1 < n ? next->hi - !next->lo : ~0ULL;
+
+		if (r->result == none)
+			continue;
+		for (__u32 part = (__u32)(r->hi >> (64 - bits)); part <= last >> (64 - bits); part++)
+			words[part / 32] |= 1u << part % 32;
+	}
+	return (__u8)(64 - bits);
+}
+
 /*
- * Build a list from n prefixes in the order of access_prefix_compare(), none twice. With any that allows, sources in
- * no prefix are kept out. list: where its nodes are said; links and leaves are its caller's to place, the rest is
- * set. Returns 0; or -1 if the room for links or leaves is too little: room->n_links and n_leaves then say how much
- * there has to be, and have to be set back to 0 before the next try. Any thread.
+ * Build a list from n prefixes in the order of access_prefix_compare(), none twice. With any that allows, sources
+ * in no prefix are kept out. list: all is set but where its parts are, which access_place() does. Returns 0; or -1
+ * if the room for links or leaves is too little: room->n_links and n_leaves then say how much there has to be, and
+ * have to be set back to 0 before the next try. Any thread.
  */
 core_cold int access_build(
 	const struct access_prefix *prefixes, __u32 n, struct access_room *room, struct snapshot_access *list)
 {
 	__u32 n4 = 0, none = 0, count;
 
+	*list = (struct snapshot_access){ 0 };
+	room->n_sieves = 0;
 	while (n4 < n && addr_is_ipv4(prefixes[n4].address))
 		n4++;
 	for (__u32 i = 0; i < n; i++)
@@ -276,13 +303,44 @@ core_cold int access_build(
 			none = ACCESS_OUT;
 	count = access_ranges(prefixes, n4, none, room->ranges);
 	list->first4 = access_build_part(room, 0, count, 0, 32);
+	list->shift4 = access_build_sieve(room, count, none);
+	list->sieve6 = room->n_sieves;
 	count = access_ranges(n > n4 ? prefixes + n4 : prefixes, n - n4, none, room->ranges);
 	list->first6 = access_build_part(room, 0, count, 0, 128);
+	list->shift6 = access_build_sieve(room, count, none);
+	list->none = none;
 	list->n_links = (__u32)room->n_links;
 	list->n_leaves = (__u32)room->n_leaves;
 	if (room->n_links > room->links_room || room->n_leaves > room->leaves_room)
 		return -1;
 	return room->n_links / ACCESS_LINE > ACCESS_NODE || room->n_leaves > ACCESS_NODE ? -1 : 0;
+}
+
+/* How many access words a list takes that was built. */
+core_inline __u64 access_n_words(const struct access_room *room)
+{
+	return room->n_links + room->n_leaves * ACCESS_LINE + room->n_sieves;
+}
+
+/* The same list, its words so much further on. */
+core_inline void access_shift(struct snapshot_access *list, __u32 by)
+{
+	list->links += by;
+	list->leaves += by;
+	list->sieve4 += by;
+	list->sieve6 += by;
+}
+
+/* Copy a built list's parts to words[access_n_words()], and have it find them there. */
+core_cold void access_place(const struct access_room *room, struct snapshot_access *list, __u32 *words)
+{
+	list->links = 0;
+	list->leaves = list->n_links;
+	list->sieve4 = list->leaves + list->n_leaves * ACCESS_LINE;
+	list->sieve6 += list->sieve4;
+	__builtin_memcpy(words, room->links, list->n_links * sizeof(*words));
+	__builtin_memcpy(words + list->leaves, room->leaves, (__u64)list->n_leaves * ACCESS_LINE * sizeof(*words));
+	__builtin_memcpy(words + list->sieve4, room->sieves, (__u64)room->n_sieves * sizeof(*words));
 }
 
 #endif

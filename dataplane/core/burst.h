@@ -31,10 +31,13 @@ struct burst_flows {
 	__u64 hash[BURST_MAX];
 	__u8 found[BURST_MAX];	 /* words of that bucket that are as wanted, a bit each */
 	__u64 wanted[BURST_MAX]; /* the flow's word, but for its backend, if the packet changes nothing about it */
-	/* Those of them whose source an access list is asked for: index i, and how far the look-up has come. */
+	/* Those of them whose source an access list is asked for: index i, where its sieve has the source, and how
+	 * far the look-up has come. */
 	__u32 n_asked;
 	__u8 asked[BURST_MAX];
 	const struct snapshot_access *list[BURST_MAX];
+	__u64 sieve[BURST_MAX];
+	struct addr src[BURST_MAX];
 	struct access_walk walk[BURST_MAX];
 	/* A VIP, and what its plain packets are like: the last packet's, and so more often than not the next
 	 * one's. NULL: none yet. */
@@ -125,27 +128,46 @@ core_cold int burst_is_faulty(const struct tables *t, const struct frame *f, str
 	return 1;
 }
 
-/*
- * Begin to look up the source of flow i. Returns 0; or, as an honest source comes first, -1 with the verdict for a
- * faulty packet. Of a VIP without access list that is asked where it turns out to be no hit.
- */
-core_cold int burst_ask(const struct tables *t, struct burst_flows *b, __u32 i, const struct frame *f, __u32 vip,
-	struct addr src, struct verdict *v)
+/* Flow i is of a VIP with an access list: ask for the source's place in its sieve. */
+core_inline void burst_ask(const struct tables *t, struct burst_flows *b, __u32 i, __u32 vip, struct addr src)
 {
-	__u32 n = b->n_asked;
+	const struct snapshot_access *list = access_list(t, vip);
+	__u64 bit = access_sieve_bit(list, src);
+	__u32 n = b->n_asked++;
 
-	if (burst_is_faulty(t, f, v))
-		return -1;
-	b->n_asked++;
+	__builtin_prefetch(&t->access_words[bit / 32]);
 	b->asked[n] = (__u8)i;
-	b->list[n] = access_list(t, vip);
-	b->walk[n] = access_begin(b->list[n], src);
-	burst_ask_for(t, b->list[n], &b->walk[n]);
-	return 0;
+	b->list[n] = list;
+	b->sieve[n] = bit;
+	b->src[n] = src;
 }
 
-/* One step of each look-up, the words of the first having been asked for; and ask for what the next one reads. */
-core_cold void burst_ask_on(const struct tables *t, struct burst_flows *b)
+/* Those who are in the sieve begin their look-ups; those who are not, and are let in, are asked for no further. */
+core_cold void burst_sieve(const struct tables *t, struct burst_flows *b)
+{
+	__u32 n_asked = 0;
+
+	for (__u32 n = 0; n < b->n_asked; n++) {
+		__u32 concerned = access_concerns(t, b->sieve[n]) != 0, none = b->list[n]->none;
+
+		/* Without a branch, which nobody could foresee. */
+		b->asked[n_asked] = b->asked[n];
+		b->list[n_asked] = b->list[n];
+		b->src[n_asked] = b->src[n];
+		b->walk[n_asked].link = concerned ? ACCESS_ON : none;
+		n_asked += concerned | (none != 0);
+	}
+	b->n_asked = n_asked;
+	for (__u32 n = 0; n < n_asked; n++) {
+		if (!access_goes_on(&b->walk[n]))
+			continue;
+		b->walk[n] = access_begin(b->list[n], b->src[n]);
+		burst_ask_for(t, b->list[n], &b->walk[n]);
+	}
+}
+
+/* Each look-up to its end, and ask for the counters of the rules that decide. */
+core_cold void burst_look_up(const struct tables *t, struct burst_flows *b)
 {
 	for (__u32 n = 0; n < b->n_asked; n++) {
 		if (!access_goes_on(&b->walk[n]))
@@ -153,12 +175,6 @@ core_cold void burst_ask_on(const struct tables *t, struct burst_flows *b)
 		access_step(t, b->list[n], &b->walk[n]);
 		burst_ask_for(t, b->list[n], &b->walk[n]);
 	}
-}
-
-/* Each look-up to its end, and ask for the counters of the rules that decide. */
-core_cold void burst_ask_out(const struct tables *t, struct burst_flows *b)
-{
-	burst_ask_on(t, b);
 	for (__u32 n = 0; n < b->n_asked; n++) {
 		__u32 result = access_finish(t, b->list[n], &b->walk[n]);
 
@@ -179,23 +195,31 @@ core_inline void burst_move(struct burst_flows *b, __u32 from, __u32 to)
 	b->wanted[to] = b->wanted[from];
 }
 
-/* What the access lists say. Those that are kept out have their verdict and are no longer among the flows. */
-core_cold void burst_admit(const struct tables *t, struct verdict *verdicts, struct burst_flows *b)
+/*
+ * What the access lists say, of packets that are not faulty. Those that are kept out, or faulty, have their
+ * verdict and are no longer among the flows.
+ */
+core_cold void burst_admit(
+	const struct tables *t, const struct frame *frames, struct verdict *verdicts, struct burst_flows *b)
 {
-	__u32 n = 0, kept = 0;
+	__u32 gone = 0, kept = 0;
 
-	burst_ask_out(t, b);
-	for (__u32 i = 0; i < b->n; i++) {
-		if (n < b->n_asked && b->asked[n] == i) {
-			__u32 result = b->walk[n++].link;
+	burst_look_up(t, b);
+	for (__u32 n = 0; n < b->n_asked; n++) {
+		__u32 i = b->asked[n], frame = b->frame[i], result = b->walk[n].link;
 
-			if (!forward_admitted(t, b->vip[i], result, &verdicts[b->frame[i]]))
-				continue;
-		}
-		burst_move(b, i, kept++);
+		if (result &&
+			(burst_is_faulty(t, &frames[frame], &verdicts[frame]) ||
+				!forward_admitted(t, b->vip[i], result, &verdicts[frame])))
+			gone |= 1u << i;
 	}
-	b->n = kept;
 	b->n_asked = 0;
+	if (!gone)
+		return;
+	for (__u32 i = 0; i < b->n; i++)
+		if (!(gone >> i & 1))
+			burst_move(b, i, kept++);
+	b->n = kept;
 }
 
 /*
@@ -239,9 +263,8 @@ core_inline void burst_begin(const struct tables *t, const struct frame *frames,
 		b->vip[n_flows] = vip;
 		b->signal[n_flows] = signal;
 		b->frame[n_flows] = (__u8)i;
-		if (core_unlikely(vip->flags & VIP_ACCESS) &&
-			burst_ask(t, b, n_flows, &frames[i], vip->vip, src, &verdicts[i]))
-			continue;
+		if (core_unlikely(vip->flags & VIP_ACCESS))
+			burst_ask(t, b, n_flows, vip->vip, src);
 		n_flows++;
 	}
 	b->n = n_flows;
@@ -257,7 +280,7 @@ core_inline void burst_begin(const struct tables *t, const struct frame *frames,
 		b->bucket[i] = flow_first_bucket(hash, n_buckets);
 	}
 	if (core_unlikely(b->n_asked))
-		burst_ask_on(t, b);
+		burst_sieve(t, b);
 	/* Into the second-level cache, which has room for a burst's misses while the first level's buffers serve
 	 * others. */
 	if (core_likely(n_buckets))
@@ -439,7 +462,7 @@ core_inline void burst_finish(
 	__u32 hits = 0;
 
 	if (core_unlikely(b->n_asked))
-		burst_admit(t, verdicts, b);
+		burst_admit(t, frames, verdicts, b);
 	if (core_likely(t->n_buckets))
 		burst_find(t, b);
 	if (core_unlikely(b->errors))

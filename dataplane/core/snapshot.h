@@ -99,7 +99,7 @@ struct snapshot_policy {
 };
 
 /*
- * An access list: where access.h finds its nodes, as indexes into the access words. links and leaves begin on a
+ * An access list: where access.h finds its nodes and sieves, as indexes into the access words. All begin on a
  * 64-byte boundary, multiples of 16.
  */
 struct snapshot_access {
@@ -109,7 +109,14 @@ struct snapshot_access {
 	__u32 n_leaves; /* of 16 words each */
 	__u32 first4;	/* the link that an IPv4 source begins with, */
 	__u32 first6;	/* and an IPv6 source */
-	__u32 reserved[10];
+	__u32 sieve4;
+	__u32 sieve6;
+	__u8 shift4; /* the bit of an IPv4 source: its topmost 64 - shift4 bits, ACCESS_SIEVE_MIN..ACCESS_SIEVE_MAX
+		      */
+	__u8 shift6;
+	__u16 reserved0;
+	__u32 none; /* the result for sources in no prefix */
+	__u32 reserved[6];
 };
 
 /*

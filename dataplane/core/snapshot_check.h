@@ -224,6 +224,12 @@ core_inline __u32 snapshot_bad_link(const struct snapshot_access *a, __u32 n_rul
 	return ((on ^ 1) & bad_result) | (leaf & bad_leaf) | (table & bad_table);
 }
 
+core_inline int snapshot_bad_sieve(__u32 first, __u8 shift, __u64 n_words)
+{
+	return first % ACCESS_LINE || shift < 64 - ACCESS_SIEVE_MAX || shift > 64 - ACCESS_SIEVE_MIN ||
+		first + (1ULL << (64 - shift)) / 32 > n_words;
+}
+
 /*
  * The access lists: that each link of a table or leaf, whether or not any look-up gets there, names a rule that is
  * or a node of its own list. With that and the bound on its steps no look-up can read elsewhere.
@@ -242,10 +248,16 @@ core_inline int snapshot_check_access(const struct tables *t, struct snapshot_fa
 			(__u64)a->links + a->n_links > n_words ||
 			a->leaves + (__u64)a->n_leaves * ACCESS_LINE > n_words)
 			return snapshot_fail(fault, "an access list reaches beyond the words", i);
+		if (snapshot_bad_sieve(a->sieve4, a->shift4, n_words) ||
+			snapshot_bad_sieve(a->sieve6, a->shift6, n_words))
+			return snapshot_fail(fault, "an access list's sieve reaches beyond the words", i);
 		for (__u32 r = 0; r < sizeof(a->reserved) / sizeof(a->reserved[0]); r++)
 			if (a->reserved[r])
 				return snapshot_fail(fault, "a reserved field of an access list is set", i);
-		bad = snapshot_bad_link(a, n_rules, a->first4) | snapshot_bad_link(a, n_rules, a->first6);
+		if (a->reserved0)
+			return snapshot_fail(fault, "a reserved field of an access list is set", i);
+		bad = snapshot_bad_link(a, n_rules, a->first4) | snapshot_bad_link(a, n_rules, a->first6) |
+			(a->none & ~ACCESS_OUT);
 		for (__u32 k = 0; k < a->n_links; k++)
 			bad |= snapshot_bad_link(a, n_rules, links[k]);
 		for (__u64 k = 0; k < (__u64)a->n_leaves * ACCESS_LINE; k += ACCESS_LINE)

@@ -51,7 +51,7 @@ core_inline void set_flow(struct flow_packet *p)
 	flow += choice.first;
 	p->eth.dst = choice.mac;
 	if (choice.spread) {
-		__u32 src = bench_source(flow), sum = 0x4500 + 46 + 0x4006 + 0xc000 + 0x0250;
+		__u32 src = bench_source(flow, choice.spread), sum = 0x4500 + 46 + 0x4006 + 0xc000 + 0x0250;
 
 		p->ip.src = core_be32(src);
 		sum += (src >> 16) + (src & 0xffff);

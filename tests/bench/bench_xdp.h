@@ -16,13 +16,27 @@ struct bench_flow {
 	__u32 turn;
 	__u32 n_lines;	/* of touch's table */
 	struct mac mac; /* what frames are addressed to */
-	__u16 spread;	/* each flow is from a source of its own, bench_source() */
+	__u16 spread;	/* each flow is from a source of its own, bench_source(), of SPREAD_... */
 };
 
-/* Source i, host order, far from the ones around it: 64.0.0.0 to 125.255.255.255, none twice for long. */
-core_inline __u32 bench_source(__u32 i)
+enum { SPREAD_ALL = 1, SPREAD_QUARTER };
+
+/*
+ * Source i, host order, as good as random: of all unicast addresses, 11.0.0.0 to 223.255.255.255 without 127; or
+ * of a quarter of them, 64.0.0.0 to 125.255.255.255.
+ */
+core_inline __u32 bench_source(__u32 i, __u32 spread)
 {
-	return 0x40000000 + core_range(i * 2654435761u, 0x3e000000);
+	__u32 source;
+
+	/* A mixing in which every bit has a part of every other. */
+	i = (i ^ i >> 16) * 0x7feb352d;
+	i = (i ^ i >> 15) * 0x846ca68b;
+	i ^= i >> 16;
+	if (spread == SPREAD_QUARTER)
+		return 0x40000000 + core_range(i, 0x3e000000);
+	source = 0x0b000000 + core_range(i, 0xd4000000);
+	return source < 0x7f000000 ? source : source + 0x01000000;
 }
 
 #endif

@@ -181,22 +181,23 @@ static void build_access(void)
 {
 	static struct access_prefix prefixes[SETUP_RULES];
 	static struct access_range ranges[ACCESS_ROOM_RANGES(SETUP_RULES)];
-	static __u32 leaves[ACCESS_WORDS_MAX];
+	static __u32 links[ACCESS_WORDS_MAX], leaves[ACCESS_WORDS_MAX], sieves[ACCESS_ROOM_SIEVES];
 
 	for (unsigned i = 0; i < SETUP_LISTS; i++) {
 		struct snapshot_access *list = &access_lists.list[i];
 		struct access_room room = { .ranges = ranges,
-			.links = access_lists.words + access_lists.n_words,
+			.links = links,
 			.leaves = leaves,
-			.links_room = (ACCESS_WORDS_MAX - access_lists.n_words) / 2,
-			.leaves_room = (ACCESS_WORDS_MAX - access_lists.n_words) / 2 / ACCESS_LINE };
+			.sieves = sieves,
+			.links_room = ACCESS_WORDS_MAX,
+			.leaves_room = ACCESS_WORDS_MAX / ACCESS_LINE };
 
-		if (access_build(prefixes, prefixes_of(i + 1, prefixes), &room, list))
+		if (access_build(prefixes, prefixes_of(i + 1, prefixes), &room, list) ||
+			access_lists.n_words + access_n_words(&room) > ACCESS_WORDS_MAX)
 			abort();
-		list->links = access_lists.n_words;
-		list->leaves = list->links + list->n_links;
-		access_lists.n_words = list->leaves + list->n_leaves * ACCESS_LINE;
-		memcpy(access_lists.words + list->leaves, leaves, list->n_leaves * ACCESS_LINE * sizeof(__u32));
+		access_place(&room, list, access_lists.words + access_lists.n_words);
+		access_shift(list, access_lists.n_words);
+		access_lists.n_words += (__u32)access_n_words(&room);
 	}
 }
 

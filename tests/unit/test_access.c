@@ -42,6 +42,7 @@ static void build(struct built *b, const struct access_prefix *prefixes, __u32 n
 {
 	*b = (struct built){ .room = { .links_room = 16, .leaves_room = 1 } };
 	b->room.ranges = get(ACCESS_ROOM_RANGES((size_t)n) * sizeof(*b->room.ranges));
+	b->room.sieves = get(ACCESS_ROOM_SIEVES * sizeof(*b->room.sieves));
 	for (;;) {
 		b->room.links = get(b->room.links_room * sizeof(__u32));
 		b->room.leaves = get(b->room.leaves_room * ACCESS_LINE * sizeof(__u32));
@@ -56,11 +57,14 @@ static void build(struct built *b, const struct access_prefix *prefixes, __u32 n
 	/* Leaves first, and a line before each, so that neither begins at 0. */
 	b->list.leaves = ACCESS_LINE;
 	b->list.links = 2 * ACCESS_LINE + b->list.n_leaves * ACCESS_LINE;
-	b->header.n_access_words = b->list.links + b->list.n_links;
+	b->list.sieve4 = b->list.links + b->list.n_links + ACCESS_LINE;
+	b->list.sieve6 += b->list.sieve4;
+	b->header.n_access_words = b->list.sieve4 + b->room.n_sieves;
 	b->words = get(b->header.n_access_words * sizeof(__u32));
 	memset(b->words, 0xff, b->header.n_access_words * sizeof(__u32));
 	memcpy(b->words + b->list.leaves, b->room.leaves, (size_t)b->list.n_leaves * ACCESS_LINE * sizeof(__u32));
 	memcpy(b->words + b->list.links, b->room.links, b->list.n_links * sizeof(__u32));
+	memcpy(b->words + b->list.sieve4, b->room.sieves, b->room.n_sieves * sizeof(__u32));
 	b->header.n_access = 1;
 	b->header.n_rules = SNAPSHOT_MAX_RULES;
 	b->t = (struct tables){ .header = &b->header, .access = &b->list, .access_words = b->words };
@@ -71,6 +75,7 @@ static void drop(struct built *b)
 	free(b->room.ranges);
 	free(b->room.links);
 	free(b->room.leaves);
+	free(b->room.sieves);
 	free(b->words);
 }
 
@@ -307,6 +312,45 @@ static void hundred_thousand(void)
 	check_list(list, LIST_MAX, 40);
 }
 
+static int concerns(const struct built *b, const char *source)
+{
+	return access_concerns(&b->t, access_sieve_bit(&b->list, unit_addr(source))) != 0;
+}
+
+static void sieve_holds_back_who_is_in_no_prefix(void)
+{
+	static struct access_prefix list[LIST_MAX];
+	struct access_prefix few[] = { { unit_addr("0.0.0.0"), 0, 8, 0, 0 },
+		{ unit_addr("10.200.0.0"), 1, 13, 0, 0 }, { unit_addr("255.255.255.255"), 2, 32, 0, 0 },
+		{ unit_addr("2a00::"), 3, 32, 0, 0 } };
+	struct built b;
+	__u32 n, n_concerned = 0;
+
+	/* Few: parts of nine bits. */
+	build(&b, few, UNIT_COUNT(few));
+	CU_ASSERT_EQUAL(b.list.shift4, 55);
+	CU_ASSERT_EQUAL(b.list.shift6, 55);
+	CU_ASSERT(concerns(&b, "0.0.0.0") && concerns(&b, "0.255.255.255") && !concerns(&b, "1.0.0.0"));
+	CU_ASSERT(!concerns(&b, "10.127.255.255") && concerns(&b, "10.200.0.0") && concerns(&b, "10.128.0.0"));
+	CU_ASSERT(!concerns(&b, "11.0.0.0"));
+	CU_ASSERT(!concerns(&b, "255.127.255.255") && concerns(&b, "255.255.255.255"));
+	CU_ASSERT(concerns(&b, "2a00::1") && concerns(&b, "2a7f::1"));
+	CU_ASSERT(!concerns(&b, "2a80::1") && !concerns(&b, "29ff::1"));
+	drop(&b);
+	for (__u32 i = 0; i < LIST_MAX; i++)
+		list[i] = (struct access_prefix){ .address = addr_from_ipv4((__be32)next_random()),
+			.length = (__u8)(24 + next_random() % 9) };
+	n = settle(list, LIST_MAX);
+	build(&b, list, n);
+	CU_ASSERT_EQUAL(b.list.shift4, 64 - ACCESS_SIEVE_MAX);
+	for (int i = 0; i < 100000; i++)
+		n_concerned += access_concerns(&b.t,
+				       access_sieve_bit(&b.list, addr_from_ipv4((__be32)next_random()))) != 0;
+	/* 1 - e^(-100000 / 2^21) is 4.7 %. */
+	CU_ASSERT(n_concerned > 4000 && n_concerned < 5500);
+	drop(&b);
+}
+
 /* Any word of the nodes changed: refused, or look-ups go on to end within the list, which ASan watches over. */
 static void any_content(void)
 {
@@ -329,7 +373,7 @@ static void any_content(void)
 			*word = next_random() & 1 ? (__u32)next_random() : *word ^ 1u << next_random() % 32;
 		}
 		if (round % 10 == 0)
-			((__u32 *)&b.list)[next_random() % 6] ^= 1u << next_random() % 32;
+			((__u32 *)&b.list)[next_random() % 10] ^= 1u << next_random() % 32;
 		if (round % 10 == 1) /* A circle. */
 			b.words[b.list.links] = b.list.first4 = ACCESS_ON | 1u << ACCESS_STRIDE_SHIFT;
 		if (!accepted(&b)) {
@@ -366,7 +410,25 @@ static void nothing_but_what_is_there(void)
 	b.list.leaves++;
 	CU_ASSERT(!accepted(&b));
 	b.list.leaves--;
-	b.list.reserved[9] = 1;
+	b.list.sieve6 += ACCESS_LINE;
+	CU_ASSERT(!accepted(&b));
+	b.list.sieve6 -= ACCESS_LINE;
+	b.list.shift4--;
+	CU_ASSERT(accepted(&b));
+	b.list.shift6--;
+	CU_ASSERT(!accepted(&b));
+	b.list.shift6++;
+	b.list.shift4 = 64 - ACCESS_SIEVE_MAX - 1;
+	CU_ASSERT(!accepted(&b));
+	b.list.shift4 = 64 - ACCESS_SIEVE_MIN + 1;
+	CU_ASSERT(!accepted(&b));
+	b.list.shift4 = 64 - ACCESS_SIEVE_MIN;
+	CU_ASSERT(accepted(&b));
+	b.list.none = 1;
+	CU_ASSERT(!accepted(&b));
+	b.list.none = ACCESS_OUT;
+	CU_ASSERT(accepted(&b));
+	b.list.reserved[5] = 1;
 	CU_ASSERT(!accepted(&b));
 	drop(&b);
 }
@@ -378,6 +440,7 @@ int main(void)
 		{ "small lists of any shape", small_lists_of_any_shape },
 		{ "dense lists", dense_lists },
 		{ "a hundred thousand prefixes", hundred_thousand },
+		{ "the sieve holds back who is in no prefix", sieve_holds_back_who_is_in_no_prefix },
 		{ "any content", any_content },
 		{ "nothing but what is there", nothing_but_what_is_there },
 		{ NULL, NULL },
