@@ -70,12 +70,12 @@ core_inline __u64 burst_wanted(__u32 vip, __u32 signal, __u32 tick)
  * the verdict; or, for frame i of the burst, with its bit in b->errors: an ICMP error, whose turn comes among the
  * flows' packets. A bit in b->fragments: fragment_resolve() has the last word.
  */
-core_cold int burst_match(const struct tables *t, const struct frame *f, const struct snapshot_vip **vip,
+core_apart int burst_match(const struct tables *t, const struct frame *f, const struct snapshot_vip **vip,
 	__u8 *signal, struct addr *src, struct flow_message *message, struct verdict *v, __u32 i,
 	struct burst_flows *b)
 {
 	struct packet p;
-	struct lookup l;
+	struct lookup l = { 0 };
 	enum match match;
 
 	packet_parse(f, &p);
@@ -111,21 +111,27 @@ core_inline void burst_ask_for(
 		__builtin_prefetch(at + ACCESS_LINE);
 }
 
-/* Whether a flow's packet is faulty after all, where plain_is_odd() has not been asked yet; then with its verdict.
- */
-core_cold int burst_is_faulty(const struct tables *t, const struct frame *f, struct verdict *v)
+/* A plain packet that is odd: the verdict, if it is faulty. */
+core_cold int burst_is_odd(const struct tables *t, const struct frame *f, struct verdict *v)
 {
-	const struct plain_packet *plain = (const struct plain_packet *)f->data;
 	struct packet p;
 
-	/* More than an Ethernet header and an IP one it has for sure. Not of IPv4 it is not plain. */
-	if (plain->type != core_be16(ETHERTYPE_IPV4) || core_likely(!plain_is_odd(plain)))
-		return 0;
 	packet_parse(f, &p);
 	if (p.kind != PACKET_FAULTY)
 		return 0;
 	forward_other(t, f, &p, v);
 	return 1;
+}
+
+/* Whether a flow's packet is faulty after all, where plain_is_odd() has not been asked yet; then with its verdict.
+ */
+core_inline int burst_is_faulty(const struct tables *t, const struct frame *f, struct verdict *v)
+{
+	const struct plain_packet *plain = (const struct plain_packet *)f->data;
+
+	/* More than an Ethernet header and an IP one it has for sure. Not of IPv4 it is not plain. */
+	return plain->type == core_be16(ETHERTYPE_IPV4) && core_unlikely(plain_is_odd(plain)) &&
+		burst_is_odd(t, f, v);
 }
 
 /* Flow i is of a VIP with an access list: ask for the source's place in its sieve. */
@@ -143,7 +149,7 @@ core_inline void burst_ask(const struct tables *t, struct burst_flows *b, __u32 
 }
 
 /* Those who are in the sieve begin their look-ups; those who are not, and are let in, are asked for no further. */
-core_cold void burst_sieve(const struct tables *t, struct burst_flows *b)
+core_apart void burst_sieve(const struct tables *t, struct burst_flows *b)
 {
 	__u32 n_asked = 0;
 
@@ -167,7 +173,7 @@ core_cold void burst_sieve(const struct tables *t, struct burst_flows *b)
 }
 
 /* Each look-up to its end, and ask for the counters of the rules that decide. */
-core_cold void burst_look_up(const struct tables *t, struct burst_flows *b)
+core_apart void burst_look_up(const struct tables *t, struct burst_flows *b)
 {
 	for (__u32 n = 0; n < b->n_asked; n++) {
 		if (!access_goes_on(&b->walk[n]))
@@ -199,7 +205,7 @@ core_inline void burst_move(struct burst_flows *b, __u32 from, __u32 to)
  * What the access lists say, of packets that are not faulty. Those that are kept out, or faulty, have their
  * verdict and are no longer among the flows.
  */
-core_cold void burst_admit(
+core_apart void burst_admit(
 	const struct tables *t, const struct frame *frames, struct verdict *verdicts, struct burst_flows *b)
 {
 	__u32 gone = 0, kept = 0;
@@ -289,7 +295,7 @@ core_inline void burst_begin(const struct tables *t, const struct frame *frames,
 }
 
 /* A flow's packet that may change the flow's word, or doesn't find it in the first bucket. */
-core_cold void burst_finish_other(
+core_apart void burst_finish_other(
 	const struct tables *t, const struct frame *f, const struct burst_flows *b, __u32 i, struct verdict *v)
 {
 	const struct plain_packet *plain = (const struct plain_packet *)f->data;
@@ -439,7 +445,7 @@ core_cold __u32 burst_finish_in_order(
  * The last step for fragments, in the order in which they came: a first one's flow has been found by now, and the
  * others of its datagram are often in the same burst.
  */
-core_cold void burst_resolve(
+core_apart void burst_resolve(
 	const struct tables *t, const struct frame *frames, struct verdict *verdicts, __u32 fragments)
 {
 	for (__u32 i = 0; i < BURST_MAX; i++) {

@@ -82,7 +82,7 @@ core_inline void flow_count_change(const struct tables *t, __u64 was, __u64 is)
 }
 
 /* Enter a flow. Returns where its word is; or NULL if there is no room or others were faster twice. */
-core_cold __u64 *flow_insert(const struct tables *t, const struct flow_place *place, __u64 word)
+core_apart __u64 *flow_insert(const struct tables *t, const struct flow_place *place, __u64 word)
 {
 	const struct snapshot_header *h = tables_header(t);
 	struct flow_bucket *first, *second;
@@ -117,7 +117,7 @@ core_cold __u64 *flow_insert(const struct tables *t, const struct flow_place *pl
 }
 
 /* Whether a flow could be entered now. */
-core_cold int flow_has_room(const struct tables *t, const struct flow_place *place)
+core_apart int flow_has_room(const struct tables *t, const struct flow_place *place)
 {
 	struct flow_bucket *first, *second;
 

@@ -387,7 +387,7 @@ core_inline void forward_count_untracked(const struct tables *t, __u32 vip, __u3
  * A packet whose flow has no entry, or one that doesn't hold: word, the place of the old entry, or NULL.
  * state: what the new entry starts in, FLOW_NONE or FLOW_OVER_BOUND for no entry.
  */
-core_cold void forward_new(const struct tables *t, const struct frame *f, const struct lookup *l, __u64 *word,
+core_apart void forward_new(const struct tables *t, const struct frame *f, const struct lookup *l, __u64 *word,
 	__u64 old, __u32 state, struct verdict *v)
 {
 	int enters = state != FLOW_NONE && state != FLOW_OVER_BOUND, entered = -1;
@@ -564,7 +564,7 @@ core_inline struct flow_entry flow_inherit(const struct tables *t, const struct 
  * A packet of a flow that the table has no alive word of: place and word of a dead one, or NULL and 0. Whether its
  * source is another VIP, which sends nothing here, is asked only now: flows of such never come to be.
  */
-core_cold void forward_miss(const struct tables *t, const struct frame *f, const struct lookup *l, __u64 *place,
+core_apart void forward_miss(const struct tables *t, const struct frame *f, const struct lookup *l, __u64 *place,
 	__u64 word, struct verdict *v)
 {
 	__u32 state;
@@ -610,7 +610,7 @@ core_inline int forward_is_limited(const struct lookup *l)
  * has no entry, so each of its packets that could be a flow's first is judged anew. A UDP packet for which there is no
  * room in the flow table may well be of a flow that was let in: it goes by hash, as without a limit.
  */
-core_cold int forward_is_over_rate(const struct tables *t, const struct lookup *l, struct verdict *v)
+core_apart int forward_is_over_rate(const struct tables *t, const struct lookup *l, struct verdict *v)
 {
 	const struct snapshot_policy *policy = tables_policy(t, l->vip->vip);
 	struct stats_guard *guard;

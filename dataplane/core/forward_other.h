@@ -57,8 +57,8 @@ core_inline void forward_later(const struct packet *p, struct verdict *v)
  * What isn't a flow's packet: answered or dropped if for a VIP's address, else the kernel's, whatever is wrong with
  * it. MATCH_VERDICT or MATCH_ERROR.
  */
-core_cold enum match forward_other(const struct tables *t, const struct frame *f, const struct packet *p,
-	struct verdict *v)
+core_apart enum match forward_other(
+	const struct tables *t, const struct frame *f, const struct packet *p, struct verdict *v)
 {
 	const struct snapshot_vip *address;
 

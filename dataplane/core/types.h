@@ -13,10 +13,15 @@
 #endif
 
 #define core_inline static inline __attribute__((always_inline, unused))
-/* A function off the usual path: kept out of its callers' registers, except in BPF, which has few calls. */
+/*
+ * Functions off the usual path: kept out of its callers' registers, except in BPF, which has few calls.
+ * core_apart: one that a flood takes; core_cold: one that is small before it is fast.
+ */
 #ifdef __bpf__
+#define core_apart core_inline
 #define core_cold core_inline
 #else
+#define core_apart static __attribute__((noinline, unused))
 #define core_cold static __attribute__((noinline, cold, unused))
 #endif
 /*
@@ -30,8 +35,8 @@
 #define core_unaligned __attribute__((packed))
 #endif
 /*
- * Before a loop of few rounds: BPF gets the rounds one after the other. Kernels before 6.3 refuse a loop whose way back is
- * no jump, which the compiler may well make of one that it leaves a loop.
+ * Before a loop of few rounds: BPF gets the rounds one after the other. Kernels before 6.3 refuse a loop whose way
+ * back is no jump, which the compiler may well make of one that it leaves a loop.
  */
 #ifdef __bpf__
 #define core_unroll _Pragma("clang loop unroll(full)")
