@@ -32,6 +32,7 @@ struct access_list {
 	struct access_rule *rules; /* ascending, as access_prefix_compare() has it */
 	uint32_t n;
 	uint32_t n_allow;
+	uint64_t digest;  /* of the files of prefixes that it was made of last; 0: none */
 	uint64_t gone[2]; /* packets that rules which were taken out denied, and allowed */
 	uint32_t index; /* of the snapshot that was built last; ACCESS_UNUSED: no VIP has it */
 	bool compiled;	/* what follows is of these rules */

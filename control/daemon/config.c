@@ -484,7 +484,7 @@ static int read_text(struct reader *r, const char *text, size_t size)
 
 	if (err)
 		return err == -ENOMEM ? err : config_place(r->error, r->config->files.item[0], line, NULL, err);
-	r->config->digest = config_digest_add(0xcbf29ce484222325ULL, text, size);
+	r->config->digest = config_digest_add(CONFIG_DIGEST_BEGIN, text, size);
 	err = check_includes(r, r->config->files.item[0], prepared, 0);
 	config_set_include_dir(&r->lib, r->folder);
 	if (!err && !config_read_string(&r->lib, prepared))

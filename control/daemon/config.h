@@ -74,6 +74,7 @@ struct config_access {
 	char *deny_file;
 	struct config_prefix *prefixes; /* of all four, sorted */
 	size_t n_prefixes;
+	uint64_t digest; /* of its files' bytes; 0: it has none */
 	const char *file;
 	int line;
 };
@@ -131,7 +132,7 @@ struct config {
 	struct config_vip *vips;
 	size_t n_vips;
 	struct strings files; /* the file, and those it includes */
-	uint64_t digest; /* of the files' bytes: tells whether they have changed since */
+	uint64_t digest;      /* of their bytes: tells whether they have changed since */
 };
 
 /*

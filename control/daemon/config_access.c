@@ -144,7 +144,7 @@ static int add_file(struct config *config, struct config_access *list, const cha
 		free(path);
 		return err;
 	}
-	config->digest = config_digest_add(config->digest, text, size);
+	list->digest = config_digest_add(list->digest ? list->digest : CONFIG_DIGEST_BEGIN, text, size);
 	if (memchr(text, '\0', size)) {
 		error_set(error, EINVAL, "there is a zero byte in it");
 		err = config_place(error, path, 0, NULL, -EINVAL);

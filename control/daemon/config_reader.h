@@ -16,7 +16,8 @@ int config_check(struct config *config, struct error *error);
 
 /* A regular file's bytes, a zero behind them, to be freed. 0, or -errno and a line in *error. */
 int config_slurp(const char *path, char **text, size_t *size, struct error *error);
-/* The digest with these bytes. */
+/* The digest, CONFIG_DIGEST_BEGIN at first, with these bytes. */
+#define CONFIG_DIGEST_BEGIN 0xcbf29ce484222325ULL
 uint64_t config_digest_add(uint64_t digest, const char *text, size_t size);
 
 #endif

@@ -275,6 +275,13 @@ void model_flows_unknown(struct model *model);
  */
 json_t *model_apply(struct model *model, const struct config *config, bool dry_run);
 
+/*
+ * At a start, where the configuration is as it was: make those access lists what the configuration says whose
+ * files of prefixes have changed since. Returns lines as model_apply() does; or NULL: no memory, or with what was
+ * added by command the rules are too many, and some of it may be done.
+ */
+json_t *model_apply_prefix_files(struct model *model, const struct config *config);
+
 /* How many there are; backends without the removed ones, one counted in each pool it is in. */
 struct model_counts {
 	uint32_t vips;

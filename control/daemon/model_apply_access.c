@@ -100,6 +100,8 @@ static int grow(struct model *model, const struct config_access *to, bool dry_ru
 		err = model_access_insert(model, to->name, &list, &error);
 	if (!err && n && !dry_run)
 		err = access_list_add(list, &model->rule_ids, added, n, &error);
+	if (err >= 0 && !dry_run)
+		list->digest = to->digest;
 	free(added);
 	if (err > 0)
 		model_tell_snapshot_needed(model);
@@ -119,6 +121,31 @@ int model_apply_access(struct model *model, const struct config *config, bool dr
 	if (!err && !dry_run && json_array_size(changes) != before)
 		model_tell_snapshot_needed(model);
 	return err;
+}
+
+json_t *model_apply_prefix_files(struct model *model, const struct config *config)
+{
+	json_t *changes = json_array();
+	int err = changes ? 0 : -ENOMEM;
+
+	for (int growing = 0; growing < 2; growing++)
+		for (size_t i = 0; i < config->n_access && !err; i++) {
+			const struct config_access *to = &config->access[i];
+			struct access_list *list = model_access_find(model, to->name);
+
+			if (!to->digest || !list || list->digest == to->digest)
+				continue;
+			err = growing ? grow(model, to, false, changes) : shrink(model, list, to, false, changes);
+		}
+	if (err) {
+		json_decref(changes);
+		return NULL;
+	}
+	if (json_array_size(changes)) {
+		model->generation++;
+		model_tell_snapshot_needed(model);
+	}
+	return changes;
 }
 
 int model_apply_access_end(struct model *model, const struct config *config, bool dry_run, json_t *changes)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The running set as JSON, for the state file, and back. */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -180,6 +182,8 @@ static void dump_rule(const struct access_rule *rule, struct text *out)
 
 static void dump_access(const struct model *model, struct text *out)
 {
+	char digest[40];
+
 	text_add(out, "],\n\"access_segments\":[");
 	for (int i = 0; i < ACCESS_COUNTED; i++) {
 		text_add(out, i ? ",[" : "[");
@@ -199,6 +203,10 @@ static void dump_access(const struct model *model, struct text *out)
 		}
 		text_add(out, "]");
 		dump_numbers("gone", list->gone, 2, out);
+		if (list->digest) {
+			snprintf(digest, sizeof(digest), ",\"files\":\"%016" PRIx64 "\"", list->digest);
+			text_add(out, digest);
+		}
 		text_add(out, "}");
 	}
 }
@@ -523,6 +531,7 @@ static int restore_access(struct model *model, const json_t *from, struct error 
 	bool fault = false;
 	const char *name = string(from, "name", &fault);
 	const json_t *rules = json_object_get(from, "rules"), *rule;
+	const char *digest = json_string_value(json_object_get(from, "files"));
 	struct access_list *list;
 	size_t i;
 	int err;
@@ -534,6 +543,7 @@ static int restore_access(struct model *model, const json_t *from, struct error 
 		restore_numbers(from, "gone", list->gone, 2, &fault);
 	if (fault)
 		return broken(error, "access list", name);
+	list->digest = digest ? strtoull(digest, NULL, 16) : 0;
 	json_array_foreach (rules, i, rule)
 		if (!err) {
 			err = restore_rule(model, list, rule);

@@ -246,23 +246,48 @@ static int load(struct state *state, json_t *notes, struct error *error)
 	return 0;
 }
 
+/* What has changed by it: lines, which are given up. */
+static void note_changes(json_t *notes, json_t *changes, const char *why)
+{
+	const json_t *change;
+	size_t i;
+
+	note(notes, "%s", why);
+	json_array_foreach (changes, i, change)
+		note(notes, "%s", json_string_value(change));
+	json_decref(changes);
+}
+
+/* The whole configuration. */
 static int apply(
 	struct state *state, const struct config *config, bool restored, json_t *notes, struct error *error)
 {
 	json_t *changes = model_apply(state->model, config, false);
-	const json_t *change;
-	size_t i;
 
 	if (!changes)
 		return error_set(error, ENOMEM, "out of memory");
-	if (restored) {
-		note(notes,
+	if (restored)
+		note_changes(notes, changes,
 			"the configuration has changed since: the running set is what it says; drains and "
 			"disables stay");
-		json_array_foreach(changes, i, change)
-			note(notes, "%s", json_string_value(change));
-	}
-	json_decref(changes);
+	else
+		json_decref(changes);
+	return 0;
+}
+
+/* Only the files of prefixes may have changed. */
+static int apply_prefix_files(struct state *state, const struct config *config, json_t *notes, struct error *error)
+{
+	json_t *changes = model_apply_prefix_files(state->model, config);
+
+	if (!changes)
+		return apply(state, config, true, notes, error);
+	if (json_array_size(changes))
+		note_changes(notes, changes,
+			"files of prefixes have changed since: their access lists are what they say; all else "
+			"stays");
+	else
+		json_decref(changes);
 	return 0;
 }
 
@@ -281,12 +306,13 @@ int state_start(struct state *state, const struct config *config, json_t **notes
 		return restored;
 	if (!restored || state->digest != config->digest) {
 		err = apply(state, config, restored, *notes, error);
-		if (err)
-			return err;
 	} else {
 		/* What is in the model is what is on disk. */
 		state->saved_generation = model_generation(state->model);
+		err = apply_prefix_files(state, config, *notes, error);
 	}
+	if (err)
+		return err;
 	state_set_config(state, config);
 	return 0;
 }

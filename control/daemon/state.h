@@ -29,11 +29,11 @@ int state_open(const char *directory, struct model *model, struct state **out, s
 void state_close(struct state *state); /* before the model; does not save */
 
 /*
- * Fill the empty model: from the state file where its digest is the configuration's, else from the
- * configuration with ids, drains and disables kept for what stays. A damaged state file is set aside as
- * state.json.damaged and the configuration taken. *notes: a JSON array of lines for the log, the caller's
- * to free, also on error (or NULL). 0, or -errno (no memory, a file that can't be read) and a line in *error.
- * Makes a hash key where there is none. Saves nothing.
+ * Fill the empty model: from the state file where its digest is the configuration's, but for access lists whose
+ * files of prefixes have changed; else from the configuration with ids, drains and disables kept for what stays. A
+ * damaged state file is set aside as state.json.damaged and the configuration taken. *notes: a JSON array of lines
+ * for the log, the caller's to free, also on error (or NULL). 0, or -errno (no memory, a file that can't be read)
+ * and a line in *error. Makes a hash key where there is none. Saves nothing.
  */
 int state_start(struct state *state, const struct config *config, json_t **notes, struct error *error);
 

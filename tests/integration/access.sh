@@ -113,5 +113,24 @@ refused 1 'deny.txt:[0-9]+: there is more than a prefix on the line' ctl reload
 ctl vip set "$vip4:80/tcp" --access none
 gets "without a list"
 
+step "a restart after nothing but a file of prefixes has changed: its list is what it says, all else as it was"
+sed -i '$s/.*/198.51.100.0\/24/' "$run/deny.txt"
+ctl reload >/dev/null
+ctl vip set "$vip4:80/tcp" --access none
+ctl access new by-hand
+ctl access add by-hand deny 203.0.113.7
+ctl access add big deny 203.0.113.8
+sed -i '$s/.*/203.0.113.9/' "$run/deny.txt"
+kill_hard shuntd
+lab start shuntd
+await 15 "shuntd is back" connected
+await 15 "every backend is up" all_up
+gets "the VIP is still without a list"
+is "the list made by command" "$(json access show by-hand '.rules[].prefix')" 203.0.113.7/32
+in_big() { json access show big --limit 200000 "[.rules[] | select(.prefix == \"$1\")] | length"; }
+is "what is no longer in the file" "$(in_big 198.51.100.0/24)" 0
+is "what was added by command" "$(in_big 203.0.113.8/32)" 0
+is "what is new in the file" "$(in_big 203.0.113.9/32)" 1
+
 step "every packet has its verdict"
 await 10 "all packets are accounted for" accounted_for

@@ -166,6 +166,7 @@ static void over_a_restart(void)
 	counted->base = (uint64_t)-5;
 	counted->counted[1] = 12;
 	model_access_find(model, "edge")->gone[0] = 3;
+	model_access_find(model, "edge")->digest = 0x8123456789abcdefULL;
 	model_access_segments(model)[1].started_ns = 99;
 	text_add(&text, "{");
 	model_dump(model, &text);
@@ -181,6 +182,7 @@ static void over_a_restart(void)
 	access_list_packets(model_access_find(again, "edge"), packets);
 	CU_ASSERT_EQUAL(packets[0], 10);
 	CU_ASSERT_EQUAL(packets[1], 0);
+	CU_ASSERT_EQUAL(model_access_find(again, "edge")->digest, 0x8123456789abcdefULL);
 	CU_ASSERT_EQUAL(model_access_segments(again)[1].started_ns, 99);
 	CU_ASSERT_TRUE(rule(again, "edge", "10.1.2.3")->allow);
 	CU_ASSERT_EQUAL(model_access_find(again, "edge")->n, 4);
@@ -262,6 +264,39 @@ static void what_is_wrong_in_a_file(void)
 		"shunt.conf:3: access[0].deny_file: /nowhere/at/all: cannot be read: No such file or directory");
 }
 
+/* Nothing but what the file of list "a" says has changed from one to the other. */
+static void only_files(const struct config *config, const struct config *other)
+{
+	struct model *model = model_new();
+	struct error error = { "" };
+	json_t *changes;
+
+	json_decref(model_apply(model, config, false));
+	CU_ASSERT_EQUAL(model_access_new(model, "by-hand", &error), 0);
+	CU_ASSERT_EQUAL(add(model, "a", "198.51.100.0/24", false, &error), 1);
+	CU_ASSERT_EQUAL(add(model, "by-hand", "198.51.100.0/24", false, &error), 1);
+	/* The same: what was changed by command stays. */
+	changes = model_apply_prefix_files(model, config);
+	CU_ASSERT_EQUAL(json_array_size(changes), 0);
+	json_decref(changes);
+	CU_ASSERT_PTR_NOT_NULL(rule(model, "a", "198.51.100.0/24"));
+	changes = model_apply_prefix_files(model, other);
+	CU_ASSERT_EQUAL(json_array_size(changes), 2);
+	CU_ASSERT_STRING_EQUAL(
+		json_string_value(json_array_get(changes, 0)), "access a deny 198.51.100.0/24 removed");
+	CU_ASSERT_STRING_EQUAL(json_string_value(json_array_get(changes, 1)), "access a deny 10.0.0.0/8 added");
+	json_decref(changes);
+	CU_ASSERT_PTR_NOT_NULL(rule(model, "by-hand", "198.51.100.0/24"));
+	CU_ASSERT_EQUAL(model_access_find(model, "a")->digest, other->access[0].digest);
+	/* A list that a command has removed does not come back. */
+	CU_ASSERT_EQUAL(model_access_remove(model, "a", &error), 0);
+	changes = model_apply_prefix_files(model, config);
+	CU_ASSERT_EQUAL(json_array_size(changes), 0);
+	json_decref(changes);
+	CU_ASSERT_PTR_NULL(model_access_find(model, "a"));
+	model_free(model);
+}
+
 static void files_of_prefixes(void)
 {
 	char path[] = "/tmp/shunt-test-access-XXXXXX", text[512];
@@ -280,7 +315,10 @@ static void files_of_prefixes(void)
 	fflush(file);
 	CU_ASSERT_EQUAL_FATAL(config_parse("shunt.conf", text, strlen(text), &other, &error), 0);
 	CU_ASSERT_EQUAL(other->access[0].n_prefixes, 3);
-	CU_ASSERT_NOT_EQUAL(other->digest, config->digest);
+	CU_ASSERT_EQUAL(other->digest, config->digest);
+	CU_ASSERT_NOT_EQUAL(other->access[0].digest, config->access[0].digest);
+	CU_ASSERT_NOT_EQUAL(config->access[0].digest, 0);
+	only_files(config, other);
 	config_free(config);
 	config_free(other);
 	fputs("10.0.0.0/8 10.1.0.0/16\n", file);
