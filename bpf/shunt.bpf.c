@@ -372,6 +372,7 @@ int shunt_xdp(struct xdp_md *ctx)
 	const struct snapshot_vip *vip;
 	int step = STEP_FLOW, admitted = 0;
 	struct verdict v;
+	struct lookup l;
 	struct packet p;
 	struct tables t;
 	struct work *w;
@@ -384,9 +385,11 @@ int shunt_xdp(struct xdp_md *ctx)
 	if (!usual_parse(&f, &p)) {
 		vip = usual_vip(&t, &f, &p, &index);
 		if (vip && !sizes.n_queues && !(vip->flags & VIP_ACCESS && usual_is_odd(&p))) {
+			int placed = usual_place(&t, &p, vip, &l);
+
 			if (!admits(&t, vip, p.src))
 				return XDP_DROP;
-			if (usual_forward(&t, &f, &p, vip, &v))
+			if (placed && usual_forward(&t, &f, &p, &l, &v))
 				return send(&t, &f, &v);
 			admitted = 1;
 		}

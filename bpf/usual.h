@@ -94,31 +94,38 @@ core_inline __u64 usual_word(const struct tables *t, const struct lookup *l)
 }
 
 /*
- * p: of usual_parse(), vip: of usual_vip(). Returns 1 with the verdict, a backend, and the frame's new MAC
- * addresses; or 0 with nothing done or counted.
+ * p: of usual_parse(), vip: of usual_vip(). Returns 1 with *l for usual_forward(); or 0: the packet may change its
+ * flow. Nothing is read: the flow's bucket and what an access list has of the source are best asked for one right
+ * after the other, as then the processor waits for both at once.
  */
-core_inline int usual_forward(const struct tables *t, const struct frame *f, const struct packet *p,
-	const struct snapshot_vip *vip, struct verdict *v)
+core_inline int usual_place(
+	const struct tables *t, const struct packet *p, const struct snapshot_vip *vip, struct lookup *l)
+{
+	*l = (struct lookup){ .vip = vip, .signal = packet_signal(p) };
+	if (!tables_n_buckets(t) || (l->signal != TCP_ACK && l->signal != SIGNAL_UDP))
+		return 0;
+	forward_hash(t, p, l);
+	forward_place(t, l);
+	return 1;
+}
+
+/* Returns 1 with the verdict, a backend, and the frame's new MAC addresses; or 0 with nothing done or counted. */
+core_inline int usual_forward(
+	const struct tables *t, const struct frame *f, const struct packet *p, struct lookup *l, struct verdict *v)
 {
 	const struct snapshot_backend *backend;
-	struct lookup l = { .vip = vip, .signal = packet_signal(p) };
-	__u64 word;
+	__u64 word = usual_word(t, l);
 
-	if (!tables_n_buckets(t) || (l.signal != TCP_ACK && l.signal != SIGNAL_UDP))
-		return 0;
-	forward_hash(t, p, &l);
-	forward_place(t, &l);
-	word = usual_word(t, &l);
 	if (!word)
 		return 0;
-	backend = forward_backend(t, l.vip, flow_word_backend(word));
+	backend = forward_backend(t, l->vip, flow_word_backend(word));
 	if (!backend || !(backend->flags & BACKEND_UP))
 		return 0;
 	tables_count(t, COUNTER_FLOW_HIT);
-	forward_rewrite(f, &l, backend, flow_word_backend(word), v);
+	forward_rewrite(f, l, backend, flow_word_backend(word), v);
 	if (core_unlikely(forward_is_sampled(t))) {
-		l.src = p->src;
-		forward_sample(t, &l, v);
+		l->src = p->src;
+		forward_sample(t, l, v);
 	}
 	return 1;
 }
