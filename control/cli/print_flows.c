@@ -47,6 +47,21 @@ static void print_chosen(const struct invocation *invocation, const json_t *resu
 	putchar('\n');
 }
 
+/* What the VIP's access list says of the source, if it was asked. */
+static void print_access_rule(const json_t *result)
+{
+	const char *list = text_member(result, "access", NULL);
+	const json_t *rule = json_object_get(result, "rule");
+
+	if (!list)
+		return;
+	printf("access    list %s, ", list);
+	if (json_is_object(rule))
+		printf("rule %s %s\n", text_member(rule, "action", "-"), text_member(rule, "prefix", "-"));
+	else
+		puts("no rule for the source");
+}
+
 void print_explain(const struct invocation *invocation, const json_t *result)
 {
 	const char *vip = text_member(result, "vip", NULL), *flow_state = text_member(result, "flow_state", NULL);
@@ -59,6 +74,7 @@ void print_explain(const struct invocation *invocation, const json_t *result)
 			text_member(result, "scheduler", "?"));
 		printf("flow      %s%s\n", flow_state ? "in the flow table: " : "not in the flow table",
 			flow_state ? flow_state : "");
+		print_access_rule(result);
 	} else {
 		puts("VIP       none");
 	}

@@ -123,6 +123,14 @@ struct access_rule *access_list_find(const struct access_list *list, const struc
 	return at < list->n && !compare_rule(prefix, &list->rules[at]) ? &list->rules[at] : NULL;
 }
 
+const struct access_rule *access_list_find_id(const struct access_list *list, uint32_t id)
+{
+	for (uint32_t i = 0; i < list->n; i++)
+		if (list->rules[i].id == id)
+			return &list->rules[i];
+	return NULL;
+}
+
 static void count_allows(struct access_list *list)
 {
 	list->n_allow = 0;

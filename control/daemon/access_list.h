@@ -56,6 +56,8 @@ void access_list_free(struct access_list *list, struct access_ids *ids);
 
 /* The rule with exactly this prefix, or NULL. */
 struct access_rule *access_list_find(const struct access_list *list, const struct config_prefix *prefix);
+/* The one with this id, or NULL. Looks at all of them. */
+const struct access_rule *access_list_find_id(const struct access_list *list, uint32_t id);
 
 /*
  * Make rules of those of the n prefixes, sorted and none twice, that are none yet; what is there stays as it is.

@@ -6,13 +6,18 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "access.h"
 #include "forward.h"
+#include "parse.h"
+#include "verdicts.h"
+#include "vip.h"
 
 /* What the flow asked about looks like to the tables. */
 struct asked {
 	const struct snapshot_vip *vip;
 	uint8_t protocol;
-	struct addr source;
+	struct addr source, destination;
+	uint16_t source_port, port; /* host order */
 	uint64_t hash;
 };
 
@@ -21,16 +26,25 @@ static uint32_t backend_at(const struct tables *tables, const struct asked *aske
 	return tables_slot(tables, forward_hash_slot(asked->vip, slot_hash));
 }
 
+/* Where it ends, short of a backend. Returns true for the caller to return: nothing else is asked. */
+static bool stops(struct explanation *e, enum explain_reason reason, uint32_t counter)
+{
+	e->reason = reason;
+	e->counter = (uint8_t)counter;
+	return true;
+}
+
 static void explain_new(const struct tables *tables, const struct asked *asked, struct explanation *e)
 {
 	const struct snapshot_vip *vip = asked->vip;
 	uint32_t slot_hash = flow_slot_hash(asked->hash);
 
 	if (vip->slot_count == 0) {
-		e->reason = EXPLAIN_NO_BACKEND;
+		stops(e, EXPLAIN_NO_BACKEND, COUNTER_DROP_NO_BACKEND);
 		return;
 	}
 	e->reason = EXPLAIN_HASH;
+	e->limited = vip->flags & VIP_RATE && e->entry == SNAPSHOT_NONE;
 	if (e->scheduler == SCHEDULER_ROUND_ROBIN && !e->at_bound)
 		return;
 	if (e->scheduler == SCHEDULER_SOURCE_HASH)
@@ -44,7 +58,7 @@ static void explain_new(const struct tables *tables, const struct asked *asked, 
 		e->slot = forward_hash_slot(vip, slot_hash) - vip->slot_first;
 	}
 	if (!forward_backend(tables, vip, e->backend)) {
-		e->reason = EXPLAIN_NO_BACKEND;
+		stops(e, EXPLAIN_NO_BACKEND, COUNTER_DROP_NO_BACKEND);
 		e->backend = SNAPSHOT_NONE;
 	}
 }
@@ -68,18 +82,25 @@ static uint64_t find_word(const struct flow_bucket *buckets, uint32_t n_buckets,
 	return 0;
 }
 
-/* Whether the flow's entry decides. */
-static bool explain_entry(const struct tables *tables, const struct asked *asked, struct explanation *e)
+/* What the flow table has of it. */
+static void find_entry(const struct tables *tables, const struct asked *asked, struct explanation *e)
 {
 	uint64_t word = find_word(tables->buckets, tables->n_buckets, asked);
 
 	if (!flow_word_alive(word, tables->tick, tables_header(tables)->timeout))
 		word = find_word(tables->elder_buckets, tables->n_elder_buckets, asked);
 	if (!flow_word_alive(word, tables->tick, tables_header(tables)->timeout))
-		return false;
+		return;
 	e->entry = (uint16_t)flow_word_backend(word);
 	e->flow_state = flow_word_state(word);
 	e->idle_s = flow_word_age(word, tables->tick) * FLOW_TICK_S;
+}
+
+/* Whether the flow's entry decides. */
+static bool explain_entry(const struct tables *tables, const struct asked *asked, struct explanation *e)
+{
+	if (e->entry == SNAPSHOT_NONE)
+		return false;
 	/* TCP stays with a backend that is not of the VIP's pool any more. */
 	if (!(asked->protocol == IPPROTO_TCP ? forward_any_backend(tables, e->entry) :
 					       forward_backend(tables, asked->vip, e->entry)))
@@ -89,19 +110,82 @@ static bool explain_entry(const struct tables *tables, const struct asked *asked
 	return true;
 }
 
+/* What packet_parse() would say against it: the drop's counter, or COUNTER_FORWARDED. */
+static uint32_t fault(const struct asked *asked)
+{
+	uint32_t counter;
+
+	if (addr_equal(asked->source, asked->destination))
+		return COUNTER_DROP_LAND;
+	counter = addr_is_ipv4(asked->source) ? parse_source_ipv4(addr_to_ipv4(asked->source))
+					      : parse_source_ipv6(asked->source);
+	if (counter)
+		return counter;
+	return asked->source_port && asked->port ? COUNTER_FORWARDED : COUNTER_DROP_PORT_ZERO;
+}
+
+/* Whether it ends before its VIP is asked for anything: forward_match() and forward_other(). */
+static bool is_not_matched(const struct tables *tables, const struct asked *asked, struct explanation *e)
+{
+	uint32_t counter = fault(asked);
+	/* Of what is no flow's packet nothing but the address is looked at. */
+	const struct snapshot_vip *entry =
+		asked->vip && !counter ? asked->vip : vip_find_address(tables, asked->destination);
+
+	if (!entry)
+		return stops(e, EXPLAIN_NO_VIP, COUNTER_TO_KERNEL);
+	if (!(entry->flags & VIP_ACTIVE))
+		return stops(e, EXPLAIN_INACTIVE, COUNTER_DROP_INACTIVE);
+	if (counter)
+		return stops(e, EXPLAIN_FAULTY, counter);
+	return !asked->vip && stops(e, EXPLAIN_NO_VIP, COUNTER_DROP_NO_SERVICE);
+}
+
+/* Whether the VIP's access list keeps it out: forward_admit(). */
+static bool is_kept_out(const struct tables *tables, const struct asked *asked, struct explanation *e)
+{
+	const struct snapshot_access *list =
+		asked->vip->flags & VIP_ACCESS ? access_list(tables, asked->vip->vip) : NULL;
+	uint32_t result;
+
+	if (!list)
+		return false;
+	result = access_look_up(tables, list, asked->source);
+	e->listed = true;
+	if (result & ACCESS_RULE)
+		e->rule = (result & ACCESS_RULE) - 1;
+	if (!(result & ACCESS_OUT))
+		return false;
+	return result & ACCESS_RULE ? stops(e, EXPLAIN_DENIED, COUNTER_DROP_DENIED)
+				    : stops(e, EXPLAIN_NOT_ALLOWED, COUNTER_DROP_NOT_ALLOWED);
+}
+
+/* Whether it is dropped for want of an entry, as its source is a VIP: forward_miss(). */
+static bool is_land(const struct tables *tables, const struct asked *asked, struct explanation *e)
+{
+	return e->entry == SNAPSHOT_NONE && vip_find_address(tables, asked->source) &&
+		stops(e, EXPLAIN_FAULTY, COUNTER_DROP_LAND);
+}
+
 struct explanation explain_flow(const void *snapshot, const struct forwarder_flows *flows, struct addr source,
 	uint16_t source_port, struct addr destination, uint16_t port, uint8_t protocol, uint64_t now_s,
 	bool at_bound)
 {
 	struct explanation e = {
 		.reason = EXPLAIN_NO_VIP,
+		.counter = COUNTER_FORWARDED,
 		.vip = SNAPSHOT_NONE,
 		.backend = SNAPSHOT_NONE,
 		.other = SNAPSHOT_NONE,
 		.entry = SNAPSHOT_NONE,
 		.slot = EXPLAIN_NO_SLOT,
+		.rule = EXPLAIN_NO_RULE,
 	};
-	struct asked asked = { .source = source, .protocol = protocol };
+	struct asked asked = { .source = source,
+		.destination = destination,
+		.source_port = source_port,
+		.port = port,
+		.protocol = protocol };
 	struct tables tables;
 
 	memset(&tables, 0, sizeof(tables));
@@ -113,14 +197,17 @@ struct explanation explain_flow(const void *snapshot, const struct forwarder_flo
 	tables.n_elder_buckets = flows->n_elder_buckets;
 	tables.tick = flow_tick(now_s);
 	asked.vip = vip_lookup(&tables, destination, core_be16(port), protocol);
-	if (!asked.vip)
+	if (asked.vip) {
+		e.vip = asked.vip->vip;
+		e.slots = asked.vip->slot_count;
+		e.scheduler = (enum scheduler)vip_scheduler(asked.vip);
+	}
+	if (is_not_matched(&tables, &asked, &e))
 		return e;
 	asked.hash = flow_hash(tables_header(&tables)->hash_key, source, destination, core_be16(source_port),
 		core_be16(port), protocol);
-	e.vip = asked.vip->vip;
-	e.slots = asked.vip->slot_count;
-	e.scheduler = (enum scheduler)vip_scheduler(asked.vip);
-	if (explain_entry(&tables, &asked, &e))
+	find_entry(&tables, &asked, &e);
+	if (is_kept_out(&tables, &asked, &e) || explain_entry(&tables, &asked, &e) || is_land(&tables, &asked, &e))
 		return e;
 	e.at_bound = at_bound && e.entry == SNAPSHOT_NONE && protocol == IPPROTO_TCP;
 	explain_new(&tables, &asked, &e);

@@ -137,6 +137,7 @@ enum rpc_outcome rpc_access_add(struct rpc_call *call);
 enum rpc_outcome rpc_access_del(struct rpc_call *call);
 /* rpc_flows.c */
 enum rpc_outcome rpc_flows(struct rpc_call *call);
+/* rpc_explain.c */
 enum rpc_outcome rpc_explain(struct rpc_call *call);
 /* rpc_events.c */
 enum rpc_outcome rpc_events(struct rpc_call *call);

@@ -20,6 +20,8 @@ gets_none() {
 rule() { # LIST PREFIX: its packets
 	json access show "$1" ".rules[] | select(.prefix == \"$2\") | .packets"
 }
+# What explain says of a connection of the client's, or of another source: told [SOURCE [VIP]]
+told() { json explain "${1:-$client4}:40000" "${2:-$vip4}:80/tcp" '"\(.reason) \(.counter) \(.access) \(.rule.action) \(.rule.prefix)"'; }
 address() { on client ip -j "-$1" addr show dev eth0 scope global | jq -r '.[0].addr_info[0].local'; }
 client4=$(address 4) client6=$(address 6)
 
@@ -29,11 +31,15 @@ ctl access add edge deny 203.0.113.0/24 "$client4"
 gets "a list that no VIP has"
 ctl vip set "$vip4:80/tcp" --access edge
 gets_none "the client is denied"
+is "what explain says" "$(told)" "denied drop_denied edge deny $client4/32"
+matches "in words" "$(ctl explain "$client4:40000" "$vip4:80/tcp")" "Access list edge denies $client4/32: the packet is dropped"
+is "of another source" "$(told 192.0.2.7)" "hash forwarded edge null null"
 gets "its IPv6 address is not" "[$vip6]"
 ctl vip set "[$vip6]:80/tcp" --access edge
 gets "the same list for IPv6" "[$vip6]"
 ctl access add edge deny "${client6%::*}::/48"
 gets_none "the client's prefix is denied" "[$vip6]"
+is "what explain says" "$(told "[$client6]" "[$vip6]")" "denied drop_denied edge deny ${client6%::*}::/48"
 is "UDP, a VIP without it" "$(udp 5 "$vip4" | wc -l)" 5
 (($(counter drop_denied) >= 2)) || fail "drop_denied is $(counter drop_denied)"
 (($(rule edge "$client4/32") >= 1)) || fail "the rule's counter is $(rule edge "$client4/32")"
@@ -46,6 +52,8 @@ step "a connection under way is cut, and goes on when it may"
 download cut 1m
 ctl access add edge deny "$client4/32"
 before=$(rule edge "$client4/32")
+port=$(on client ss -Htn state established dst "$vip4:80" | awk '{ sub(/.*:/, "", $3); print $3; exit }')
+is "what explain says of it" "$(json explain "$client4:$port" "$vip4:80/tcp" '"\(.reason) \(.flow_state)"')" "denied established"
 counted_more() { (($(rule edge "$client4/32") > before)); }
 await 5 "packets of it are dropped" counted_more
 ctl access del edge "$client4/32"
@@ -54,14 +62,31 @@ downloaded cut 60
 step "allow: the longest prefix decides, others are kept out"
 ctl access add edge allow 192.0.2.0/24
 gets_none "in none, of a list that allows some"
+is "what explain says" "$(told)" "not-allowed drop_not_allowed edge null null"
 (($(counter drop_not_allowed) >= 1)) || fail "drop_not_allowed is $(counter drop_not_allowed)"
 ctl access add edge allow "${client4%.*}.0/24"
 gets "in an allow"
+is "what explain says" "$(told)" "hash forwarded edge allow ${client4%.*}.0/24"
+matches "in words" "$(ctl explain "$client4:40000" "$vip4:80/tcp")" "Access list edge allows ${client4%.*}.0/24. A new flow"
 ctl access add edge deny "$client4/32"
 gets_none "denied in it"
 ctl access del edge "$client4/32"
 gets "in an allow again"
 (($(rule edge "${client4%.*}.0/24") >= 10)) || fail "the allow's counter"
+
+step "explain: what else keeps a packet out, and what a source may begin"
+is "another VIP" "$(told "$vip4")" "faulty drop_land null null null"
+is "loopback" "$(told 127.0.0.1)" "faulty drop_source_loopback null null null"
+is "IPv6 loopback" "$(told "[::1]" "[$vip6]")" "faulty drop_source_loopback null null null"
+is "multicast" "$(told 224.0.0.1)" "faulty drop_source_multicast null null null"
+is "port 0" "$(json explain "$client4:0" "$vip4:80/tcp" .counter)" drop_port_zero
+is "no such port" "$(json explain "$client4:1" "$vip4:81/tcp" '"\(.reason) \(.counter)"')" "no-vip drop_no_service"
+is "no VIP" "$(json explain "$client4:1" 192.0.2.99:80/tcp '"\(.reason) \(.counter)"')" "no-vip to_kernel"
+is "no limit" "$(json explain "$client4:40000" "$vip4:80/tcp" .source_rate)" null
+ctl vip set "$vip4:80/tcp" --source-rate 500 --source-burst 700
+is "a limit" "$(json explain "$client4:40000" "$vip4:80/tcp" '"\(.source_rate) \(.source_burst)"')" "500 700"
+matches "in words" "$(ctl explain "$client4:40000" "$vip4:80/tcp")" 'limited to 500 a second \(burst 700\)'
+ctl vip set "$vip4:80/tcp" --source-rate 0
 
 step "what is refused"
 refused 1 'already, to allow' ctl access add edge deny 192.0.2.0/24

@@ -439,7 +439,17 @@ def test_printing(daemon):
              "flow      not in the flow table\nbackend   not settled before the packet comes\nwhy "),
             ({"reason": "no-backend", "backend": None, "slot": None}, "backend   none\nwhy "),
             ({"reason": "no-vip", "backend": None, "vip": None, "slot": None, "text": None},
-             "VIP       none\nbackend   none\nwhy       no-vip\n")):
+             "VIP       none\nbackend   none\nwhy       no-vip\n"),
+            ({"reason": "denied", "backend": None, "slot": None, "flow_state": "established", "access": "edge",
+              "rule": {"prefix": "198.51.100.0/24", "action": "deny"}},
+             "flow      in the flow table: established\naccess    list edge, rule deny 198.51.100.0/24\n"
+             "backend   none\nwhy "),
+            ({"reason": "not-allowed", "backend": None, "slot": None, "access": "edge", "rule": None},
+             "access    list edge, no rule for the source\nbackend   none\nwhy "),
+            ({"reason": "faulty", "backend": None, "slot": None, "access": None, "rule": None},
+             "flow      not in the flow table\nbackend   none\nwhy "),
+            ({"reason": "hash", "access": "edge", "rule": {"prefix": "198.51.100.0/24", "action": "allow"}},
+             "access    list edge, rule allow 198.51.100.0/24\nslot      4711\nbackend   10.0.0.11, up")):
         daemon.results["explain"] = {**explain, **changes}
         r = shuntctl("explain", "198.51.100.2:40000", "192.0.2.80:80/tcp", socket=daemon.path)
         check(f"explain: {changes['reason']}, backend {changes.get('backend', explain['backend'])}", r.status == 0 and wanted in r.out, r)
