@@ -209,7 +209,7 @@ __attribute__((noinline)) int settle(void)
 	struct stats_guard *guard;
 	struct tables t;
 
-	tables_open_half(&t, 0);
+	tables_open_worker(&t);
 	core_unroll
 	for (__u32 i = 0; i < XDP_CHANGES; i++) {
 		__u32 change = t.cpu->change[i];

@@ -45,9 +45,9 @@ core_inline struct work *work_open(struct tables *t)
 {
 	struct work *w;
 
-	tables_open_half(t, 0);
+	tables_open_worker(t);
 	w = work_of(t);
-	tables_open_half(t, w->half);
+	tables_open_snapshot(t, w->half);
 	t->tick = t->cpu->tick;
 	return w;
 }

@@ -272,13 +272,12 @@ core_inline void tables_open_snapshot(struct tables *t, __u32 in_force)
 	t->half = &control.half[t->number];
 }
 
-/* The same for a worker. All but the tick. */
-core_inline void tables_open_half(struct tables *t, __u32 in_force)
+/* The worker's own: for all that counts. */
+core_inline void tables_open_worker(struct tables *t)
 {
 	t->worker = bpf_get_smp_processor_id() & (XDP_MAX_CPUS - 1);
 	t->cpu = &cpus[t->worker];
 	t->row = t->worker * sizes.ids;
-	tables_open_snapshot(t, in_force);
 }
 
 /* Returns 0, or -1 if there is no snapshot: then t is good for counting alone. */
@@ -286,7 +285,8 @@ core_inline int tables_open(struct tables *t)
 {
 	__u32 in_force = *(volatile const __u32 *)&control.in_force;
 
-	tables_open_half(t, in_force);
+	tables_open_worker(t);
+	tables_open_snapshot(t, in_force);
 	t->tick = tables_clock(t->cpu);
 	return core_likely(in_force < XDP_NO_SNAPSHOT) ? 0 : -1;
 }
