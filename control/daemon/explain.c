@@ -96,14 +96,18 @@ static void find_entry(const struct tables *tables, const struct asked *asked, s
 	e->idle_s = flow_word_age(word, tables->tick) * FLOW_TICK_S;
 }
 
-/* Whether the flow's entry decides. */
+/* Whether the flow's entry decides: forward_known(), for the next packet, of a half-open flow the client's next
+ * SYN. */
 static bool explain_entry(const struct tables *tables, const struct asked *asked, struct explanation *e)
 {
+	bool tcp = asked->protocol == IPPROTO_TCP;
+	struct lookup next = { .vip = asked->vip, .signal = tcp ? TCP_SYN : SIGNAL_UDP };
+	const struct snapshot_backend *backend;
+
 	if (e->entry == SNAPSHOT_NONE)
 		return false;
-	/* TCP stays with a backend that is not of the VIP's pool any more. */
-	if (!(asked->protocol == IPPROTO_TCP ? forward_any_backend(tables, e->entry) :
-					       forward_backend(tables, asked->vip, e->entry)))
+	backend = forward_any_backend(tables, e->entry);
+	if (!backend || forward_leaves(&next, backend, tcp && e->flow_state == FLOW_SYN))
 		return false;
 	e->reason = EXPLAIN_FLOW;
 	e->backend = e->entry;

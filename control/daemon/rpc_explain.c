@@ -67,7 +67,7 @@ static void put_before(struct daemon *daemon, const struct explanation *e, const
 	if (found->rule)
 		fprintf(text, "Access list %s allows %s. ", list_text(found), rule_text(found->rule, prefix));
 	if (e->entry != SNAPSHOT_NONE && e->reason != EXPLAIN_FLOW)
-		fprintf(text, "Its entry in the flow table names %s, which can't be used: the flow gets another. ",
+		fprintf(text, "Its entry in the flow table names %s, where its next packet is not to go. ",
 			backend_text(model_backend_by_id(daemon->model, e->entry), a));
 	if (!vip || e->reason != EXPLAIN_HASH)
 		return;

@@ -31,7 +31,7 @@ static void begin(const struct test_pool *pool)
 	world.tables.tick = flow_tick(now_s());
 }
 
-static struct explanation explain(uint16_t port, uint16_t vip_port)
+static struct explanation explain_protocol(uint16_t port, uint16_t vip_port, uint8_t protocol)
 {
 	struct forwarder_flows flows = { .buckets = world.tables.buckets,
 		.n_buckets = world.tables.n_buckets,
@@ -39,7 +39,12 @@ static struct explanation explain(uint16_t port, uint16_t vip_port)
 		.n_elder_buckets = world.tables.n_elder_buckets };
 
 	return explain_flow(world.snapshot, &flows, addr_from_ipv4(core_be32(CLIENT)), port,
-		unit_addr("192.0.2.80"), vip_port, IPPROTO_TCP, now_s(), is_at_bound);
+		unit_addr("192.0.2.80"), vip_port, protocol, now_s(), is_at_bound);
+}
+
+static struct explanation explain(uint16_t port, uint16_t vip_port)
+{
+	return explain_protocol(port, vip_port, IPPROTO_TCP);
 }
 
 /* A new flow goes where it was said to, and is then said to be there for good. */
@@ -150,6 +155,48 @@ static void entry_that_does_not_hold(void)
 	world_close(&world);
 }
 
+static __u8 first_is_down(__u32 i)
+{
+	return i ? BACKEND_VALID | BACKEND_UP : BACKEND_VALID;
+}
+
+/* A backend is down: established flows stay, half-open ones leave it with their next SYN, UDP with the next
+ * packet. */
+static void backend_is_down(void)
+{
+	unsigned int stayed = 0, left = 0;
+	uint8_t udp[TEST_FRAME];
+
+	begin(&(struct test_pool){ .scheduler = SCHEDULER_MAGLEV, .n = 3 });
+	for (uint16_t i = 0; i < 300; i++) {
+		test_send_tcp(&world, CLIENT, 1024 + i, TCP_SYN);
+		if (i % 2)
+			test_send_tcp(&world, CLIENT, 1024 + i, TCP_ACK);
+		test_udp4(udp, CLIENT, 1024 + i);
+		test_send(&world, udp);
+	}
+	world_publish(&world,
+		test_snapshot(&(struct test_pool){ .scheduler = SCHEDULER_MAGLEV, .n = 3, .flags = first_is_down },
+			NULL));
+	for (uint16_t i = 0; i < 300; i++) {
+		struct explanation e = explain(1024 + i, 80);
+		int was = e.entry;
+
+		CU_ASSERT_EQUAL(e.backend, test_send_tcp(&world, CLIENT, 1024 + i, i % 2 ? TCP_ACK : TCP_SYN));
+		CU_ASSERT_EQUAL(e.reason, i % 2 || was ? EXPLAIN_FLOW : EXPLAIN_HASH);
+		stayed += was == 0 && e.backend == 0;
+		left += was == 0 && e.backend != 0;
+		e = explain_protocol(1024 + i, 53, IPPROTO_UDP);
+		was = e.entry;
+		test_udp4(udp, CLIENT, 1024 + i);
+		CU_ASSERT_EQUAL(e.backend, test_send(&world, udp));
+		CU_ASSERT_EQUAL(e.reason, was ? EXPLAIN_FLOW : EXPLAIN_HASH);
+	}
+	CU_ASSERT(stayed > 20);
+	CU_ASSERT(left > 20);
+	world_close(&world);
+}
+
 /* Capacity and pool have changed: what is in the elder table counts, wherever the flow is by then. */
 static void in_the_elder_table(void)
 {
@@ -226,6 +273,7 @@ int main(void)
 		{ "no VIP", no_vip },
 		{ "no backend", no_backend },
 		{ "an entry that does not hold", entry_that_does_not_hold },
+		{ "a backend that is down", backend_is_down },
 		{ "in the elder table", in_the_elder_table },
 		{ "at the bound of half-open flows", at_the_bound },
 		{ "without a flow table", without_a_flow_table },
