@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Sweeps of the flow table (core/sweep.h), about one a second, in slices between other work. Main thread. */
+/* Sweeps of the tables of flows and fragments (core/sweep.h), about one a second, in slices. Main thread. */
 #ifndef SHUNT_SWEEPER_H
 #define SHUNT_SWEEPER_H
 

@@ -137,6 +137,8 @@ void xdp_sweep_run(struct xdp_sweep *s, struct xdp_set *set, struct stats_header
 		t.elder_buckets = xdp_set_buckets(set->elder);
 		t.n_elder_buckets = set->elder->n_buckets;
 	}
+	t.fragments = set->fragments;
+	t.n_fragment_buckets = set->control->sizes.n_fragment_buckets;
 	t.tick = flow_tick(now / 1000000000u);
 	do {
 		if (sweep_buckets(&s->sweep, &t, STEP_BUCKETS)) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Sweeps of the XDP program's flow table (core/sweep.h), about one a second, in slices. One thread. */
+/* Sweeps of the XDP program's tables of flows and fragments (core/sweep.h), about one a second. One thread. */
 #ifndef SHUNT_XDP_SWEEP_H
 #define SHUNT_XDP_SWEEP_H
 

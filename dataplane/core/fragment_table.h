@@ -20,13 +20,14 @@
 /*
  * A datagram. claim says whose the entry is, and changes by compare-and-swap alone; word is written by who has made
  * the claim, and after it. Both together hold all of the hash, so that a reader who finds the one without the other,
- * in between, finds nothing. 0: free.
+ * in between, finds nothing. 0: free, whatever word is. The sweeper (sweep.h) frees what is dead, so that ticks can't
+ * wrap unseen.
  *
  *	claim  the hash's high 23 bits, VIP id 16, bytes of the first fragment 13 (in units of 8), tick 12 on top
  *	word   the hash's low 48 bits, backend id 16 on top
  */
 struct fragment_entry {
-	__u64 claim; /* any worker: rw by compare-and-swap */
+	__u64 claim; /* any worker, sweeper: rw by compare-and-swap */
 	__u64 word;  /* any worker: rw */
 };
 
@@ -87,11 +88,16 @@ core_inline __u32 fragment_claim_units(__u64 claim)
 	return (__u32)(claim >> FRAGMENT_UNITS_SHIFT) & FRAGMENT_UNITS_MASK;
 }
 
+core_inline int fragment_is_over(__u64 claim, __u32 tick)
+{
+	return flow_word_age(claim, tick) > FRAGMENT_TICKS;
+}
+
 core_inline int fragment_is(__u64 claim, __u64 word, __u64 hash, __u32 tick)
 {
 	return (((claim ^ hash >> (64 - FRAGMENT_CLAIM_BITS)) & FRAGMENT_CLAIM_MASK) |
 		       ((word ^ hash) & FRAGMENT_WORD_MASK)) == 0 &&
-		claim && flow_word_age(claim, tick) <= FRAGMENT_TICKS;
+		claim && !fragment_is_over(claim, tick);
 }
 
 #endif

@@ -8,8 +8,8 @@
  *
  * What a flood costs, first or later fragments, spoofed or not:
  * - Memory: FRAGMENT_BUCKETS * 64 bytes, for 16,384 datagrams, made when the forwarder starts; no allocation.
- * - Time: of a first one a flow's packet and one line of this table; of a later one one hash and one line. Nothing
- *   is swept: an entry is dead 16 to 20 s after its first fragment (FRAGMENT_TICKS).
+ * - Time: of a first one a flow's packet and one line of this table; of a later one one hash and one line. An entry
+ *   is dead 16 to 20 s after its first fragment (FRAGMENT_TICKS), and freed when the sweeper (sweep.h) comes by.
  * - Others' datagrams: a first fragment that finds its bucket full takes the place of one of the oldest there. At a
  *   million of them a second an entry stays for 16 ms in the mean, and the fragments of a datagram that is sent in
  *   one go still follow theirs.

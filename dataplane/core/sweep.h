@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The sweep of the flow table: counts the flows of each backend and clears words that are dead or whose
- * backend is gone, so that a tick can't wrap around unseen and an id can be given out again.
+ * backend is gone, so that a tick can't wrap around unseen and an id can be given out again. Likewise, for the
+ * ticks, entries of the table of fragments (fragments.h) that are dead.
  * One sweeper at a time, beside any number of workers. For bodies whose tables are ordinary memory.
  */
 #ifndef SHUNT_SWEEP_H
 #define SHUNT_SWEEP_H
 
 #include "flow_table.h"
+#include "fragment_table.h"
 #include "tables.h"
 
 /* A sweep under way, and its counts, which are of the table and of the elder one together. */
 struct sweep {
 	__u32 next;                /* bucket to go on with */
-	__u32 next_elder;          /* likewise, of the elder table: it comes last */
+	__u32 next_elder;          /* likewise, of the elder table: it comes second */
+	__u32 next_fragment;       /* likewise, of the table of fragments: the last */
 	__u64 elder_words;         /* that it had left, dead ones too if a worker just used them */
 	__u64 active;
 	__u64 closing;
@@ -59,9 +62,23 @@ core_inline int sweep_word(struct sweep *s, const struct tables *t, __u64 *place
 }
 
 /*
- * Go on for at most n buckets. t: with a snapshot, a table and the present tick. Returns 1 when the whole
- * table has been swept, and the elder one if there is one, else 0. Nothing enters the elder table: one that a whole
- * sweep found no word in stays empty.
+ * Free those of a bucket's entries that are dead. The word behind a claim stays: by now it may be of a worker that
+ * has taken the entry for another datagram.
+ */
+core_inline void sweep_fragments(struct fragment_bucket *bucket, __u32 tick)
+{
+	for (int i = 0; i < FRAGMENT_ENTRIES; i++) {
+		__u64 claim = *(volatile __u64 *)&bucket->entry[i].claim;
+
+		if (claim && fragment_is_over(claim, tick))
+			__sync_val_compare_and_swap(&bucket->entry[i].claim, claim, 0);
+	}
+}
+
+/*
+ * Go on for at most n buckets. t: with a snapshot, a table and the present tick. Returns 1 when the whole table
+ * has been swept, and the elder one and that of fragments if there are such, else 0. Nothing enters the elder
+ * table: one that a whole sweep found no word in stays empty.
  */
 core_inline int sweep_buckets(struct sweep *s, const struct tables *t, __u32 n)
 {
@@ -77,7 +94,10 @@ core_inline int sweep_buckets(struct sweep *s, const struct tables *t, __u32 n)
 		for (int i = 0; i < FLOW_BUCKET_WORDS; i++)
 			s->elder_words += (__u64)sweep_word(s, t, &bucket->word[i]);
 	}
-	return s->next >= t->n_buckets && s->next_elder >= t->n_elder_buckets;
+	for (; n && s->next_fragment < t->n_fragment_buckets; n--, s->next_fragment++)
+		sweep_fragments(tables_fragment_bucket(t, s->next_fragment), t->tick);
+	return s->next >= t->n_buckets && s->next_elder >= t->n_elder_buckets &&
+		s->next_fragment >= t->n_fragment_buckets;
 }
 
 /*

@@ -99,7 +99,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			n_vips++;
 		}
 	FUZZ_CHECK(world_verdicts(&w) == w.stats->received);
-	sweep.next = 0;
-	FUZZ_CHECK(sweep_buckets(&sweep, &w.tables, BUCKETS) == 1);
+	sweep.next = sweep.next_fragment = 0;
+	FUZZ_CHECK(sweep_buckets(&sweep, &w.tables, BUCKETS + WORLD_FRAGMENT_BUCKETS) == 1);
 	return 0;
 }

@@ -258,7 +258,7 @@ static void no_room(void)
 	CU_ASSERT(elder_words(&w) <= left);
 	w.tables.tick += 4;
 	sweep_begin(&sweep);
-	CU_ASSERT_EQUAL(sweep_buckets(&sweep, &w.tables, 512 + 8192), 1);
+	CU_ASSERT_EQUAL(sweep_buckets(&sweep, &w.tables, 512 + 8192 + WORLD_FRAGMENT_BUCKETS), 1);
 	CU_ASSERT_EQUAL(sweep.elder_words, 0);
 	CU_ASSERT_EQUAL(elder_words(&w), 0);
 	close_world(&w);

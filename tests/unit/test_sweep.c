@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* sweep.h: what is counted, what is cleared, and that a tick that wraps around brings no flow back to life. */
+/* sweep.h: what is counted, what is cleared, and that a tick that wraps around brings no flow or datagram back to
+ * life. */
 #include "sweep.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "fragments.h"
 #include "snapshots.h"
 #include "unit.h"
 
@@ -27,7 +29,7 @@ static void open_world(struct world *w, __u32 n_buckets, __u32 n_backends)
 static void sweep_all(struct world *w)
 {
 	sweep_begin(&sweep);
-	CU_ASSERT_EQUAL(sweep_buckets(&sweep, &w->tables, w->tables.n_buckets), 1);
+	CU_ASSERT_EQUAL(sweep_buckets(&sweep, &w->tables, w->tables.n_buckets + w->tables.n_fragment_buckets), 1);
 }
 
 /* Fill the first words: state and backend go round. Returns how many. */
@@ -88,7 +90,7 @@ static void in_pieces(void)
 			calls++;
 		CU_ASSERT_EQUAL(sweep.active, 200);
 		CU_ASSERT_EQUAL(sweep.closing, 100);
-		CU_ASSERT_EQUAL(calls, (64 + sizes[s] - 1) / sizes[s]);
+		CU_ASSERT_EQUAL(calls, (64 + WORLD_FRAGMENT_BUCKETS + sizes[s] - 1) / sizes[s]);
 	}
 	world_close(&w);
 }
@@ -248,6 +250,118 @@ static void beside_a_worker(void)
 	world_close(&w);
 }
 
+static __u32 fragments_left(const struct world *w)
+{
+	__u32 n = 0;
+
+	for (__u32 i = 0; i < w->tables.n_fragment_buckets * FRAGMENT_ENTRIES; i++)
+		n += w->tables.fragments[i / FRAGMENT_ENTRIES].entry[i % FRAGMENT_ENTRIES].claim != 0;
+	return n;
+}
+
+/* An entry that a later fragment may still follow stays, also for a sweeper whose clock is behind; a dead one
+ * goes. */
+static void dead_fragments(void)
+{
+	const struct fragment_home home = { 3, 1, 185 };
+	struct fragment_home found;
+	uint64_t state = 1;
+	struct world w;
+
+	open_world(&w, 64, 5);
+	for (__u32 start = 0; start <= FLOW_TICK_MASK; start++) {
+		__u64 hash = unit_random(&state);
+
+		w.tables.tick = start;
+		CU_ASSERT_EQUAL(fragment_enter(&w.tables, hash, &home), 0);
+		w.tables.tick = (start - 1) & FLOW_TICK_MASK;
+		sweep_all(&w);
+		CU_ASSERT_EQUAL(fragments_left(&w), 1);
+		for (__u32 age = 0; age <= FRAGMENT_TICKS + 1; age++) {
+			w.tables.tick = (start + age) & FLOW_TICK_MASK;
+			sweep_all(&w);
+			CU_ASSERT_EQUAL(fragments_left(&w), age <= FRAGMENT_TICKS);
+			CU_ASSERT_EQUAL(fragment_find(&w.tables, hash, &found), age <= FRAGMENT_TICKS);
+		}
+	}
+	world_close(&w);
+}
+
+/* Three times around the clock: no datagram of long ago is found, not even one whose entry has the tick of now. */
+static void old_fragments(void)
+{
+	const struct fragment_home home = { 3, 1, 185 };
+	struct fragment_home found;
+	struct world w;
+
+	open_world(&w, 64, 5);
+	for (__u32 start = 0; start <= FLOW_TICK_MASK; start += 511) {
+		uint64_t state = start;
+		__u64 hash[8];
+
+		w.tables.tick = start;
+		for (size_t i = 0; i < UNIT_COUNT(hash); i++) {
+			hash[i] = unit_random(&state);
+			fragment_enter(&w.tables, hash[i], &home);
+		}
+		for (__u32 age = 1; age < 3 * (FLOW_TICK_MASK + 1); age++) {
+			w.tables.tick = (start + age) & FLOW_TICK_MASK;
+			if (age % 900 == 0)
+				sweep_all(&w);
+			for (size_t i = 0; age > FRAGMENT_TICKS && i < UNIT_COUNT(hash); i++)
+				CU_ASSERT_FALSE(fragment_find(&w.tables, hash[i], &found));
+		}
+		CU_ASSERT_EQUAL(fragments_left(&w), 0);
+	}
+	world_close(&w);
+}
+
+struct leader {
+	const struct tables *tables;
+	__u32 wrong;
+	int done;
+};
+
+/* The first fragments of datagrams, each in the place of a dead one: it is found. */
+static void *lead(void *argument)
+{
+	struct leader *l = argument;
+	struct fragment_bucket *bucket = l->tables->fragments;
+	uint64_t state = 7;
+
+	for (__u32 i = 0; i < 1000000; i++) {
+		struct fragment_home home = { i & 0xffff, i >> 4 & 0xffff, 1 + (i & 0xfff) }, found;
+		__u64 hash = unit_random(&state);
+
+		for (int k = 0; k < FRAGMENT_ENTRIES; k++)
+			*(volatile __u64 *)&bucket->entry[k].claim =
+				fragment_claim(~hash, 1, 1, l->tables->tick - 300);
+		l->wrong += fragment_enter(l->tables, hash, &home) || !fragment_find(l->tables, hash, &found) ||
+			memcmp(&home, &found, sizeof(home));
+	}
+	__atomic_store_n(&l->done, 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* A worker takes dead entries over while they are cleared: not one that it has taken is. */
+static void fragments_beside_a_worker(void)
+{
+	struct leader leader = { 0 };
+	pthread_t worker;
+	struct world w;
+
+	open_world(&w, 64, 5);
+	w.tables.n_fragment_buckets = 1;
+	leader.tables = &w.tables;
+	if (pthread_create(&worker, NULL, lead, &leader))
+		abort();
+	while (!__atomic_load_n(&leader.done, __ATOMIC_ACQUIRE))
+		sweep_fragments(w.fragments, w.tables.tick);
+	pthread_join(worker, NULL);
+	CU_ASSERT_EQUAL(leader.wrong, 0);
+	world_close(&w);
+}
+
 int main(void)
 {
 	static const struct unit_test tests[] = {
@@ -259,6 +373,9 @@ int main(void)
 		{ "a state there isn't", unknown_state },
 		{ "twice around the clock", wrap },
 		{ "beside a worker", beside_a_worker },
+		{ "dead fragments", dead_fragments },
+		{ "fragments of long ago", old_fragments },
+		{ "fragments beside a worker", fragments_beside_a_worker },
 		{ NULL, NULL },
 	};
 

@@ -455,14 +455,32 @@ static void another_capacity_keeps_the_flows(void)
 	detach();
 }
 
+/* A bucket of the pinned table of fragments, written or read. */
+static void fragments(struct fragment_bucket *bucket, bool write)
+{
+	int fd = bpf_obj_get(FOLDER "/current/fragments");
+	__u32 key = FRAGMENT_BUCKETS - 1;
+
+	CU_ASSERT_FATAL(fd >= 0);
+	CU_ASSERT_EQUAL(
+		write ? bpf_map_update_elem(fd, &key, bucket, 0) : bpf_map_lookup_elem(fd, &key, bucket), 0);
+	close(fd);
+}
+
 static void sweeps(void)
 {
+	__u32 tick = flow_tick(now_ns() / 1000000000);
+	struct fragment_bucket datagrams = { 0 };
 	struct xdp *x = open_auto();
 	struct mac to[64];
 	__u64 sweep = 0;
 
 	CU_ASSERT_EQUAL(publish(x), 0);
 	send_flows(TCP_SYN, 48, to);
+	/* A dead one, and one that lives for a while. */
+	datagrams.entry[0].claim = fragment_claim(1, 2, 3, (tick - 100) & FLOW_TICK_MASK);
+	datagrams.entry[3].claim = fragment_claim(1, 2, 3, (tick + FLOW_TICK_SKEW - 1) & FLOW_TICK_MASK);
+	fragments(&datagrams, true);
 	for (int i = 0; i < 40 && !sweep; i++) {
 		usleep(50000);
 		xdp_tick(x);
@@ -470,6 +488,9 @@ static void sweeps(void)
 	}
 	CU_ASSERT_EQUAL(xdp_stats(x)->flows_active, 48);
 	CU_ASSERT_EQUAL(xdp_stats(x)->flows_half_open, 48);
+	fragments(&datagrams, false);
+	CU_ASSERT_EQUAL(datagrams.entry[0].claim, 0);
+	CU_ASSERT_NOT_EQUAL(datagrams.entry[3].claim, 0);
 	xdp_close(x);
 	detach();
 }
