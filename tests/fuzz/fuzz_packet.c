@@ -1,30 +1,52 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Fuzzes the forwarding core with frames, several a burst, by each scheduler. Input: a byte of options (below),
- * then frames, each a 16-bit little-endian length (top bit: the frame goes on in another buffer) and that many
- * bytes; one of length 0 ends a burst. What must hold: one verdict a packet, nothing read or written beside a
- * frame, what goes to a backend or to the kernel is what came but for the MAC addresses, and a sound flow table.
+ * Fuzzes the forwarding core with frames, several a burst, by each scheduler; the input's form is in
+ * fuzz_packet.h. What must hold: one verdict a packet, nothing read or written beside a frame, what goes to a
+ * backend or to the kernel is what came but for the MAC addresses, fragments go where their datagram's entry says,
+ * a sound flow table, and nothing dead in what was swept.
  */
+#include "fuzz_packet.h"
+
 #include <string.h>
 
 #include "fixture.h"
 #include "fuzz.h"
 #include "setup.h"
+#include "snapshot_check.h"
+#include "sweep.h"
 #include "world.h"
 
-#define OPTION_SCHEDULER 0x03
-#define OPTION_ONE_BY_ONE 0x04 /* bursts of one frame: none is prepared while another is under way */
-#define OPTION_NO_FLOWS 0x08   /* without a flow table */
-#define OPTION_ELDER 0x10      /* after a burst the flow table becomes the elder one of a new table */
-#define OPTION_RATES 0x20      /* pings and a source's new flows are limited */
-#define OPTION_AS_IT_IS 0x80   /* IPv4 headers' checksums are not made right first, which mutation makes wrong */
-
 #define BUCKETS 16
+#define FEW_FRAGMENT_BUCKETS 2 /* soon full */
 #define SLOTS 251
 
 static const struct mac own = { { 0x02, 0, 0, 0, 0, 0xaa } };
 static struct world worlds[SCHEDULER_COUNT];
+/* Of each world the snapshot that is not in force: version 1 is the set-up, 2 has most of its servers disabled. */
+static void *others[SCHEDULER_COUNT];
 static struct flow_bucket elder[BUCKETS];
+static struct sweep sweep;
+
+/* Leave each pool one of the servers that take new flows. */
+static void disable_most(struct snapshot_header *h, size_t size)
+{
+	struct snapshot_backend *backends = (struct snapshot_backend *)((char *)h + h->backends_off);
+	struct snapshot_pool *pools = (struct snapshot_pool *)((char *)h + h->pools_off);
+	__u16 *slots = (__u16 *)((char *)h + h->slots_off);
+	struct snapshot_fault fault;
+
+	for (__u32 i = 0; i < h->n_pools; i++) {
+		__u16 *slot = slots + pools[i].slot_first, stays = *slot;
+
+		for (__u32 s = 0; s < pools[i].slot_count; s++) {
+			if (slot[s] != stays)
+				backends[slot[s]].flags = BACKEND_USED;
+			slot[s] = stays;
+		}
+	}
+	setup_seal(h, size);
+	FUZZ_CHECK(snapshot_check(h, size, &fault) == 0);
+}
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -32,6 +54,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 		size_t size;
 		void *snapshot = setup_snapshot_with(&own, 1, (enum scheduler)i, SLOTS, &size);
 
+		others[i] = setup_snapshot_with(&own, 2, (enum scheduler)i, SLOTS, &size);
+		FUZZ_CHECK(others[i]);
+		disable_most(others[i], size);
 		FUZZ_CHECK(snapshot && !world_open(&worlds[i], snapshot, BUCKETS) && !world_add_sources(&worlds[i]));
 	}
 	return 0;
@@ -103,6 +128,17 @@ static void check_flows(const struct world *w)
 	}
 }
 
+/* One fragment by itself, bound for a backend: where its datagram goes. */
+static void check_fragment(const struct world *w, const struct parcel *p)
+{
+	struct fragment_home home;
+	int known = !world_datagram(w, p->in, p->readable, &home);
+
+	if (known && p->verdict.action == ACTION_TO_BACKEND)
+		FUZZ_CHECK(home.backend == p->verdict.backend && home.vip == p->verdict.vip);
+	FUZZ_CHECK(!known || p->verdict.action != ACTION_HOLD);
+}
+
 /* Make the checksum of an IPv4 header right, behind up to two tags, if the header is all there. */
 static void mend(uint8_t *frame, size_t len)
 {
@@ -149,10 +185,22 @@ static void set_rates(struct world *w, int limited)
 			vips[i].flags = (__u8)(limited ? vips[i].flags | VIP_RATE : vips[i].flags & ~VIP_RATE);
 }
 
+/* Put the other snapshot in force. */
+static void exchange(struct world *w, uint8_t options)
+{
+	void **other = &others[w - worlds], *before = w->snapshot;
+
+	w->snapshot = *other;
+	*other = before;
+	tables_open_snapshot(&w->tables, w->snapshot);
+	set_rates(w, options & OPTION_RATES);
+}
+
 static struct world *prepare(uint8_t options)
 {
 	struct world *w = &worlds[(options & OPTION_SCHEDULER) % SCHEDULER_COUNT];
 
+	w->tables.n_fragment_buckets = options & OPTION_NO_FRAGMENTS ? 0 : FEW_FRAGMENT_BUCKETS;
 	w->tables.n_buckets = options & OPTION_NO_FLOWS ? 0 : BUCKETS;
 	w->tables.n_elder_buckets = 0;
 	w->tables.elder_buckets = elder;
@@ -160,19 +208,43 @@ static struct world *prepare(uint8_t options)
 	w->tables.tick = 1000;
 	/* What the input before left of sources is over by now. */
 	w->tables.now += 4 * RATE_INTERVAL;
+	if (w->tables.header->version != 1)
+		exchange(w, options);
 	set_rates(w, options & OPTION_RATES);
 	return w;
 }
 
-static void between_bursts(struct world *w, uint8_t options)
+static void sweep_all(const struct world *w)
 {
-	w->tables.tick = (w->tables.tick + 7) & FLOW_TICK_MASK;
+	const struct tables *t = &w->tables;
+
+	sweep.next = sweep.next_elder = sweep.next_fragment = 0;
+	FUZZ_CHECK(sweep_buckets(&sweep, t, t->n_buckets + t->n_elder_buckets + t->n_fragment_buckets));
+	for (__u32 i = 0; i < t->n_buckets * FLOW_BUCKET_WORDS; i++) {
+		__u64 word = t->buckets[i / FLOW_BUCKET_WORDS].word[i % FLOW_BUCKET_WORDS];
+
+		FUZZ_CHECK(!word || flow_word_alive(word, t->tick, t->header->timeout));
+	}
+	for (__u32 i = 0; i < t->n_fragment_buckets * FRAGMENT_ENTRIES; i++) {
+		__u64 claim = t->fragments[i / FRAGMENT_ENTRIES].entry[i % FRAGMENT_ENTRIES].claim;
+
+		FUZZ_CHECK(!claim || !fragment_is_over(claim, t->tick));
+	}
+}
+
+static void between_bursts(struct world *w, uint8_t options, uint8_t pause)
+{
+	w->tables.tick = (w->tables.tick + (pause & PAUSE_TICKS)) & FLOW_TICK_MASK;
 	w->tables.now += RATE_INTERVAL;
+	if (pause & PAUSE_SERVERS)
+		exchange(w, options);
 	if (options & OPTION_ELDER && w->tables.n_buckets && !w->tables.n_elder_buckets) {
 		memcpy(elder, w->buckets, sizeof(elder));
 		memset(w->buckets, 0, sizeof(elder));
 		w->tables.n_elder_buckets = BUCKETS;
 	}
+	if (pause & PAUSE_SWEEP)
+		sweep_all(w);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
@@ -193,6 +265,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 	data = frames;
 	while (size >= 2) {
 		__u32 n = 0, most = options & OPTION_ONE_BY_ONE ? 1 : BURST_MAX;
+		uint8_t pause = 0;
 
 		while (n < most && size >= 2) {
 			size_t len = data[0] | (size_t)(data[1] & 0x7f) << 8;
@@ -207,19 +280,25 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 				(struct parcel){ .in = data, .readable = len, .len = split ? len + 1000 : len };
 			data += len;
 			size -= len;
-			/* An empty frame ends the burst, and some time goes by. */
-			if (!len)
+			if (!len) {
+				if (size) {
+					pause = *data++;
+					size--;
+				}
 				break;
+			}
 		}
 		/* No room for an answer in a buffer that ends early is the one failure there is. */
 		if (world_burst(w, parcels, n))
 			FUZZ_CHECK(w->stats->counter[COUNTER_DROP_NO_ROOM]);
 		for (__u32 i = 0; i < n; i++) {
 			check_parcel(w, &parcels[i]);
+			if (n == 1 && parcels[i].len == parcels[i].readable)
+				check_fragment(w, &parcels[i]);
 			parcel_free(&parcels[i]);
 		}
 		received += n;
-		between_bursts(w, options);
+		between_bursts(w, options, pause);
 	}
 	free(frames);
 	FUZZ_CHECK(world_verdicts(w) == received && w->stats->received == received);
