@@ -145,6 +145,8 @@ static int add_file(struct config *config, struct config_access *list, const cha
 		return err;
 	}
 	list->digest = config_digest_add(list->digest ? list->digest : CONFIG_DIGEST_BEGIN, text, size);
+	/* Whose end it is; a zero byte is in no file. */
+	list->digest = config_digest_add(list->digest, allow ? "\0a" : "\0d", 2);
 	if (memchr(text, '\0', size)) {
 		error_set(error, EINVAL, "there is a zero byte in it");
 		err = config_place(error, path, 0, NULL, -EINVAL);

@@ -45,12 +45,14 @@ static void explain_new(const struct tables *tables, const struct asked *asked, 
 	}
 	e->reason = EXPLAIN_HASH;
 	e->limited = vip->flags & VIP_RATE && e->entry == SNAPSHOT_NONE;
-	if (e->scheduler == SCHEDULER_ROUND_ROBIN && !e->at_bound)
+	/* What comes from the middle of a connection is not scheduled. */
+	e->by_hash = e->at_bound || (asked->protocol == IPPROTO_TCP && e->flow_state == FLOW_ESTABLISHED);
+	if (e->scheduler == SCHEDULER_ROUND_ROBIN && !e->by_hash)
 		return;
 	if (e->scheduler == SCHEDULER_SOURCE_HASH)
 		slot_hash = flow_slot_hash(source_hash(tables_header(tables)->hash_key, asked->source));
 	e->backend = (uint16_t)backend_at(tables, asked, slot_hash);
-	if (e->scheduler == SCHEDULER_LEAST_FLOWS && !e->at_bound) {
+	if (e->scheduler == SCHEDULER_LEAST_FLOWS && !e->by_hash) {
 		e->other = (uint16_t)backend_at(tables, asked, (uint32_t)(asked->hash >> 16));
 		if (e->other == e->backend)
 			e->other = SNAPSHOT_NONE;

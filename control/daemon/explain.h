@@ -41,6 +41,7 @@ struct explanation {
 	uint32_t rule; /* id of the access list's rule that decided; EXPLAIN_NO_RULE: none has its source */
 	bool listed;   /* the VIP's access list was asked */
 	bool limited;  /* it would be a new flow of a VIP that limits those of a source */
+	bool by_hash;  /* of a new flow's backend the hash alone decides, whatever the scheduler */
 	bool at_bound; /* the VIP has its bound of half-open flows: this one, new, goes by hash and gets no entry
 			*/
 };

@@ -133,7 +133,9 @@ json_t *model_apply_prefix_files(struct model *model, const struct config *confi
 			const struct config_access *to = &config->access[i];
 			struct access_list *list = model_access_find(model, to->name);
 
-			if (!to->digest || !list || list->digest == to->digest)
+			/* One that was removed by command stays so, and one that was made by command what it is.
+			 */
+			if (!to->digest || !list || !list->digest || list->digest == to->digest)
 				continue;
 			err = growing ? grow(model, to, false, changes) : shrink(model, list, to, false, changes);
 		}

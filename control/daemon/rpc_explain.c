@@ -105,16 +105,16 @@ static void put_new(struct model *model, const struct explanation *e, FILE *text
 	const struct backend *other = model_backend_by_id(model, e->other);
 	char a[ADDRESS_TEXT], b[ADDRESS_TEXT];
 
-	if (e->scheduler == SCHEDULER_ROUND_ROBIN && !e->at_bound)
+	if (e->scheduler == SCHEDULER_ROUND_ROBIN && !e->by_hash)
 		fputs("A new flow's backend is not determined before its first packet: with round-robin it is "
 		      "whoever is next at that moment.",
 			text);
-	else if (e->scheduler == SCHEDULER_LEAST_FLOWS && !e->at_bound && other)
+	else if (e->scheduler == SCHEDULER_LEAST_FLOWS && !e->by_hash && other)
 		fprintf(text,
 			"A new flow's backend is not determined before its first packet: with least-flows it is "
 			"%s or %s, whichever then has fewer flows for its weight.",
 			backend_text(backend, a), backend_text(other, b));
-	else if (e->scheduler == SCHEDULER_LEAST_FLOWS && !e->at_bound)
+	else if (e->scheduler == SCHEDULER_LEAST_FLOWS && !e->by_hash)
 		fputs("A new flow: both of its two choices are this backend.", text);
 	else
 		fprintf(text, "A new flow: its hash chooses slot %u of the pool's %u.", e->slot, e->slots);

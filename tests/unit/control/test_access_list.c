@@ -294,12 +294,20 @@ static void only_files(const struct config *config, const struct config *other)
 	CU_ASSERT_EQUAL(json_array_size(changes), 0);
 	json_decref(changes);
 	CU_ASSERT_PTR_NULL(model_access_find(model, "a"));
+	/* And one that a command made in its place is not the file's. */
+	CU_ASSERT_EQUAL(model_access_new(model, "a", &error), 0);
+	CU_ASSERT_EQUAL(add(model, "a", "198.51.100.0/24", false, &error), 1);
+	changes = model_apply_prefix_files(model, config);
+	CU_ASSERT_EQUAL(json_array_size(changes), 0);
+	json_decref(changes);
+	CU_ASSERT_EQUAL(model_access_find(model, "a")->n, 1);
 	model_free(model);
 }
 
 static void files_of_prefixes(void)
 {
-	char path[] = "/tmp/shunt-test-access-XXXXXX", text[512];
+	char path[] = "/tmp/shunt-test-access-XXXXXX", empty[] = "/tmp/shunt-test-access-XXXXXX", text[512];
+	char moved[512];
 	int fd = mkstemp(path);
 	struct config *config, *other;
 	FILE *file = fdopen(fd, "w");
@@ -321,6 +329,20 @@ static void files_of_prefixes(void)
 	only_files(config, other);
 	config_free(config);
 	config_free(other);
+	/* What is moved from one file to the other is another list. */
+	close(mkstemp(empty));
+	snprintf(moved, sizeof(moved),
+		HEAD "access = ( { name = \"a\"; allow_file = \"%s\"; deny_file = \"%s\"; } );\n" VIP(""), path,
+		empty);
+	CU_ASSERT_EQUAL_FATAL(config_parse("shunt.conf", moved, strlen(moved), &config, &error), 0);
+	snprintf(moved, sizeof(moved),
+		HEAD "access = ( { name = \"a\"; allow_file = \"%s\"; deny_file = \"%s\"; } );\n" VIP(""), empty,
+		path);
+	CU_ASSERT_EQUAL_FATAL(config_parse("shunt.conf", moved, strlen(moved), &other, &error), 0);
+	CU_ASSERT_NOT_EQUAL(other->access[0].digest, config->access[0].digest);
+	config_free(config);
+	config_free(other);
+	unlink(empty);
 	fputs("10.0.0.0/8 10.1.0.0/16\n", file);
 	fclose(file);
 	CU_ASSERT_EQUAL(config_parse("shunt.conf", text, strlen(text), &config, &error), -EINVAL);

@@ -155,6 +155,36 @@ static void entry_that_does_not_hold(void)
 	world_close(&world);
 }
 
+/* The same of established flows: what comes from the middle of a connection goes by hash, whatever the scheduler.
+ */
+static void established_on_one_that_is_out(void)
+{
+	static const enum scheduler schedulers[] = { SCHEDULER_MAGLEV, SCHEDULER_ROUND_ROBIN,
+		SCHEDULER_LEAST_FLOWS };
+
+	for (size_t s = 0; s < UNIT_COUNT(schedulers); s++) {
+		struct test_pool pool = { .scheduler = schedulers[s], .n = 3 };
+		unsigned int moved = 0;
+
+		begin(&pool);
+		for (uint16_t i = 0; i < 200; i++) {
+			test_send_tcp(&world, CLIENT, 1024 + i, TCP_SYN);
+			test_send_tcp(&world, CLIENT, 1024 + i, TCP_ACK);
+		}
+		pool.flags = not_valid;
+		world_publish(&world, test_snapshot(&pool, NULL));
+		for (uint16_t i = 0; i < 200; i++) {
+			struct explanation e = explain(1024 + i, 80);
+
+			moved += e.reason == EXPLAIN_HASH;
+			CU_ASSERT_EQUAL(e.other, SNAPSHOT_NONE);
+			CU_ASSERT_EQUAL(e.backend, test_send_tcp(&world, CLIENT, 1024 + i, TCP_ACK));
+		}
+		CU_ASSERT(moved > 20);
+		world_close(&world);
+	}
+}
+
 static __u8 first_is_down(__u32 i)
 {
 	return i ? BACKEND_VALID | BACKEND_UP : BACKEND_VALID;
@@ -273,6 +303,7 @@ int main(void)
 		{ "no VIP", no_vip },
 		{ "no backend", no_backend },
 		{ "an entry that does not hold", entry_that_does_not_hold },
+		{ "established on one that is out", established_on_one_that_is_out },
 		{ "a backend that is down", backend_is_down },
 		{ "in the elder table", in_the_elder_table },
 		{ "at the bound of half-open flows", at_the_bound },
