@@ -126,9 +126,14 @@ __attribute__((noinline)) int access(__u32 half, __u32 vip, __u64 hi, __u64 lo)
 /* Whether the VIP lets the source in; a packet that it does not is done with. */
 core_inline int admits(const struct tables *t, const struct snapshot_vip *vip, struct addr src)
 {
+	const struct snapshot_policy *policy;
 	__u32 counter;
 
 	if (core_likely(!(vip->flags & VIP_ACCESS)))
+		return 1;
+	/* Most of those who are let in are not in the sieve. */
+	policy = tables_policy(t, vip->vip);
+	if (policy && !policy->sieve.none && !access_concerns(t, access_sieve_bit(&policy->sieve, src)))
 		return 1;
 	counter = access_count(t, vip->vip, (__u32)access(t->number, vip->vip, src.hi, src.lo));
 	if (core_likely(counter == COUNTER_FORWARDED))

@@ -337,17 +337,23 @@ static void fill_backends(struct model *model, struct snapshot_backend *backends
 				.flags = backend_flags(b) };
 }
 
+/* The access lists are there. */
 static void fill_policies(
-	struct model *model, struct snapshot_policy *policies, const struct snapshot_inputs *inputs)
+	struct model *model, const struct layout *l, char *block, const struct snapshot_inputs *inputs)
 {
+	const struct snapshot_access *access = (const struct snapshot_access *)(block + l->access_off);
+	struct snapshot_policy *policies = (struct snapshot_policy *)(block + l->policies_off);
+
 	for (const struct vip *vip = model_vips(model); vip; vip = vip->next) {
 		const struct vip_policy *p = &vip->policy;
 		struct snapshot_policy *to = &policies[vip->id];
 		uint32_t burst = p->source_burst ? p->source_burst : p->source_rate;
 
 		to->half_open = model_vip_half_open(vip, inputs->flow_capacity);
-		if (*p->access)
+		if (*p->access) {
 			to->access = model_access_find(model, p->access)->index;
+			to->sieve = access[to->access].sieve;
+		}
 		if (!p->source_rate)
 			continue;
 		to->source_interval = rate_interval(p->source_rate);
@@ -418,8 +424,8 @@ static void fill(struct model *model, const struct snapshot_inputs *inputs, cons
 	if (l->n_pools)
 		memcpy(block + l->pools_off, pools, l->n_pools * sizeof(*pools));
 	memcpy(block + l->vips_off, vips, l->vip_index_size * sizeof(*vips));
-	fill_policies(model, (struct snapshot_policy *)(block + l->policies_off), inputs);
 	fill_access(model, l, block);
+	fill_policies(model, l, block, inputs);
 	fill_backends(model, (struct snapshot_backend *)(block + l->backends_off), inputs);
 	for (const struct pool *pool = model_pools(model); pool; pool = pool->next)
 		if (slots_of(pool))

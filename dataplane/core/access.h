@@ -50,12 +50,12 @@
 _Static_assert(SNAPSHOT_MAX_RULES < ACCESS_RULE, "access rule");
 
 /* Where in the access words the sieve has the source's bit, counted in bits. */
-core_inline __u64 access_sieve_bit(const struct snapshot_access *list, struct addr source)
+core_inline __u64 access_sieve_bit(const struct snapshot_sieve *sieve, struct addr source)
 {
 	if (core_likely(addr_is_ipv4(source)))
-		return (__u64)list->sieve4 * 32 +
-			(((__u64)__builtin_bswap32(addr_to_ipv4(source)) << 32) >> (list->shift4 & 63));
-	return (__u64)list->sieve6 * 32 + (__builtin_bswap64(source.hi) >> (list->shift6 & 63));
+		return (__u64)sieve->at4 * 32 +
+			(((__u64)__builtin_bswap32(addr_to_ipv4(source)) << 32) >> (sieve->shift4 & 63));
+	return (__u64)sieve->at6 * 32 + (__builtin_bswap64(source.hi) >> (sieve->shift6 & 63));
 }
 
 /* Whether that bit is set: only then the list's nodes need be asked. */
@@ -187,8 +187,8 @@ core_inline __u32 access_look_up(const struct tables *t, const struct snapshot_a
 {
 	struct access_walk w;
 
-	if (core_likely(!access_concerns(t, access_sieve_bit(list, source))))
-		return list->none;
+	if (core_likely(!access_concerns(t, access_sieve_bit(&list->sieve, source))))
+		return list->sieve.none;
 	w = access_begin(list, source);
 	return access_finish(t, list, &w);
 }

@@ -303,12 +303,12 @@ core_cold int access_build(
 			none = ACCESS_OUT;
 	count = access_ranges(prefixes, n4, none, room->ranges);
 	list->first4 = access_build_part(room, 0, count, 0, 32);
-	list->shift4 = access_build_sieve(room, count, none);
-	list->sieve6 = room->n_sieves;
+	list->sieve.shift4 = access_build_sieve(room, count, none);
+	list->sieve.at6 = room->n_sieves;
 	count = access_ranges(n > n4 ? prefixes + n4 : prefixes, n - n4, none, room->ranges);
 	list->first6 = access_build_part(room, 0, count, 0, 128);
-	list->shift6 = access_build_sieve(room, count, none);
-	list->none = none;
+	list->sieve.shift6 = access_build_sieve(room, count, none);
+	list->sieve.none = none;
 	list->n_links = (__u32)room->n_links;
 	list->n_leaves = (__u32)room->n_leaves;
 	if (room->n_links > room->links_room || room->n_leaves > room->leaves_room)
@@ -327,8 +327,8 @@ core_inline void access_shift(struct snapshot_access *list, __u32 by)
 {
 	list->links += by;
 	list->leaves += by;
-	list->sieve4 += by;
-	list->sieve6 += by;
+	list->sieve.at4 += by;
+	list->sieve.at6 += by;
 }
 
 /* Copy a built list's parts to words[access_n_words()], and have it find them there. */
@@ -336,11 +336,11 @@ core_cold void access_place(const struct access_room *room, struct snapshot_acce
 {
 	list->links = 0;
 	list->leaves = list->n_links;
-	list->sieve4 = list->leaves + list->n_leaves * ACCESS_LINE;
-	list->sieve6 += list->sieve4;
+	list->sieve.at4 = list->leaves + list->n_leaves * ACCESS_LINE;
+	list->sieve.at6 += list->sieve.at4;
 	__builtin_memcpy(words, room->links, list->n_links * sizeof(*words));
 	__builtin_memcpy(words + list->leaves, room->leaves, (__u64)list->n_leaves * ACCESS_LINE * sizeof(*words));
-	__builtin_memcpy(words + list->sieve4, room->sieves, (__u64)room->n_sieves * sizeof(*words));
+	__builtin_memcpy(words + list->sieve.at4, room->sieves, (__u64)room->n_sieves * sizeof(*words));
 }
 
 #endif

@@ -137,13 +137,13 @@ core_inline int burst_is_faulty(const struct tables *t, const struct frame *f, s
 /* Flow i is of a VIP with an access list: ask for the source's place in its sieve. */
 core_inline void burst_ask(const struct tables *t, struct burst_flows *b, __u32 i, __u32 vip, struct addr src)
 {
-	const struct snapshot_access *list = access_list(t, vip);
-	__u64 bit = access_sieve_bit(list, src);
+	const struct snapshot_policy *policy = tables_policy(t, vip);
+	__u64 bit = access_sieve_bit(&policy->sieve, src);
 	__u32 n = b->n_asked++;
 
 	__builtin_prefetch(&t->access_words[bit / 32]);
 	b->asked[n] = (__u8)i;
-	b->list[n] = list;
+	b->list[n] = tables_access(t, policy->access);
 	b->sieve[n] = bit;
 	b->src[n] = src;
 }
@@ -154,7 +154,7 @@ core_apart void burst_sieve(const struct tables *t, struct burst_flows *b)
 	__u32 n_asked = 0;
 
 	for (__u32 n = 0; n < b->n_asked; n++) {
-		__u32 concerned = access_concerns(t, b->sieve[n]) != 0, none = b->list[n]->none;
+		__u32 concerned = access_concerns(t, b->sieve[n]) != 0, none = b->list[n]->sieve.none;
 
 		/* Without a branch, which nobody could foresee. */
 		b->asked[n_asked] = b->asked[n];

@@ -89,17 +89,32 @@ struct snapshot_port {
 /* Time of rates: 2^14 ns, 16.4 us; 32 bits of it wrap after 19.5 hours. */
 #define GUARD_TIME_SHIFT 14
 
+/*
+ * The sieves of an access list (access.h): indexes into the access words, and where in them an IPv4 and an IPv6
+ * source have their bits.
+ */
+struct snapshot_sieve {
+	__u32 at4; /* multiples of 16 */
+	__u32 at6;
+	__u8 shift4; /* the bit of a source is that of its topmost 64 - shift bits,
+			ACCESS_SIEVE_MIN..ACCESS_SIEVE_MAX */
+	__u8 shift6;
+	__u16 reserved;
+	__u32 none; /* the result for sources in no prefix */
+};
+
 /* What a VIP lets in, by VIP id. */
 struct snapshot_policy {
 	__u32 access;		/* id of its access list; with VIP_ACCESS */
 	__u32 half_open;	/* flows that may be half-open before SYNs are forwarded without an entry; 0: none may */
 	__u32 source_interval;	/* GUARD_TIME units from one new flow of a source to the next; with VIP_RATE */
 	__u32 source_tolerance; /* units that new flows may come early: a burst */
-	__u32 reserved[4];
+	struct snapshot_sieve
+		sieve; /* its access list's, the same: for most packets nothing of the list is read */
 };
 
 /*
- * An access list: where access.h finds its nodes and sieves, as indexes into the access words. All begin on a
+ * An access list: where access.h finds its nodes, as indexes into the access words. links and leaves begin on a
  * 64-byte boundary, multiples of 16.
  */
 struct snapshot_access {
@@ -109,13 +124,7 @@ struct snapshot_access {
 	__u32 n_leaves; /* of 16 words each */
 	__u32 first4;	/* the link that an IPv4 source begins with, */
 	__u32 first6;	/* and an IPv6 source */
-	__u32 sieve4;
-	__u32 sieve6;
-	__u8 shift4; /* the bit of an IPv4 source: its topmost 64 - shift4 bits, ACCESS_SIEVE_MIN..ACCESS_SIEVE_MAX
-		      */
-	__u8 shift6;
-	__u16 reserved0;
-	__u32 none; /* the result for sources in no prefix */
+	struct snapshot_sieve sieve;
 	__u32 reserved[6];
 };
 

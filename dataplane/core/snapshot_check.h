@@ -248,16 +248,16 @@ core_inline int snapshot_check_access(const struct tables *t, struct snapshot_fa
 			(__u64)a->links + a->n_links > n_words ||
 			a->leaves + (__u64)a->n_leaves * ACCESS_LINE > n_words)
 			return snapshot_fail(fault, "an access list reaches beyond the words", i);
-		if (snapshot_bad_sieve(a->sieve4, a->shift4, n_words) ||
-			snapshot_bad_sieve(a->sieve6, a->shift6, n_words))
+		if (snapshot_bad_sieve(a->sieve.at4, a->sieve.shift4, n_words) ||
+			snapshot_bad_sieve(a->sieve.at6, a->sieve.shift6, n_words))
 			return snapshot_fail(fault, "an access list's sieve reaches beyond the words", i);
 		for (__u32 r = 0; r < sizeof(a->reserved) / sizeof(a->reserved[0]); r++)
 			if (a->reserved[r])
 				return snapshot_fail(fault, "a reserved field of an access list is set", i);
-		if (a->reserved0)
+		if (a->sieve.reserved)
 			return snapshot_fail(fault, "a reserved field of an access list is set", i);
 		bad = snapshot_bad_link(a, n_rules, a->first4) | snapshot_bad_link(a, n_rules, a->first6) |
-			(a->none & ~ACCESS_OUT);
+			(a->sieve.none & ~ACCESS_OUT);
 		for (__u32 k = 0; k < a->n_links; k++)
 			bad |= snapshot_bad_link(a, n_rules, links[k]);
 		for (__u64 k = 0; k < (__u64)a->n_leaves * ACCESS_LINE; k += ACCESS_LINE)
@@ -277,9 +277,6 @@ core_inline int snapshot_check_policies(const struct tables *t, struct snapshot_
 
 		if ((__u64)p->source_tolerance + p->source_interval > RATE_HORIZON)
 			return snapshot_fail(fault, "a VIP's rate is out of range", i);
-		for (__u32 r = 0; r < sizeof(p->reserved) / sizeof(p->reserved[0]); r++)
-			if (p->reserved[r])
-				return snapshot_fail(fault, "a reserved field of a policy is set", i);
 	}
 	return 0;
 }
@@ -296,6 +293,8 @@ core_inline int snapshot_check_policy(
 		return snapshot_fail(fault, "a VIP's rate is none", i);
 	if (e->flags & VIP_ACCESS && p->access >= t->header->n_access)
 		return snapshot_fail(fault, "a VIP's access list is none", i);
+	if (e->flags & VIP_ACCESS && __builtin_memcmp(&p->sieve, &t->access[p->access].sieve, sizeof(p->sieve)))
+		return snapshot_fail(fault, "a VIP's sieve is not its access list's", i);
 	return 0;
 }
 

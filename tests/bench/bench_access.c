@@ -138,6 +138,7 @@ static struct snapshot_header *build_snapshot(size_t *size)
 		if (vips[i].flags & VIP_USED && vips[i].proto) {
 			vips[i].flags |= VIP_ACCESS;
 			policies[vips[i].vip].access = 0;
+			policies[vips[i].vip].sieve = list.sieve;
 		}
 	h->checksum = snapshot_checksum(h, h->size);
 	for (int i = 0; i < runs; i++) {

@@ -295,7 +295,8 @@ static void put_policies(struct snapshot_policy *policies)
 {
 	for (unsigned i = 0; i < N_VIPS; i++)
 		policies[i] = (struct snapshot_policy){ .half_open = vips[i].no_half_open ? 0 : UINT32_MAX,
-			.access = vips[i].access ? vips[i].access - 1u : 0 };
+			.access = vips[i].access ? vips[i].access - 1u : 0,
+			.sieve = access_lists.list[vips[i].access ? vips[i].access - 1u : 0].sieve };
 }
 
 void *setup_snapshot_with(

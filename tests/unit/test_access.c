@@ -57,14 +57,14 @@ static void build(struct built *b, const struct access_prefix *prefixes, __u32 n
 	/* Leaves first, and a line before each, so that neither begins at 0. */
 	b->list.leaves = ACCESS_LINE;
 	b->list.links = 2 * ACCESS_LINE + b->list.n_leaves * ACCESS_LINE;
-	b->list.sieve4 = b->list.links + b->list.n_links + ACCESS_LINE;
-	b->list.sieve6 += b->list.sieve4;
-	b->header.n_access_words = b->list.sieve4 + b->room.n_sieves;
+	b->list.sieve.at4 = b->list.links + b->list.n_links + ACCESS_LINE;
+	b->list.sieve.at6 += b->list.sieve.at4;
+	b->header.n_access_words = b->list.sieve.at4 + b->room.n_sieves;
 	b->words = get(b->header.n_access_words * sizeof(__u32));
 	memset(b->words, 0xff, b->header.n_access_words * sizeof(__u32));
 	memcpy(b->words + b->list.leaves, b->room.leaves, (size_t)b->list.n_leaves * ACCESS_LINE * sizeof(__u32));
 	memcpy(b->words + b->list.links, b->room.links, b->list.n_links * sizeof(__u32));
-	memcpy(b->words + b->list.sieve4, b->room.sieves, b->room.n_sieves * sizeof(__u32));
+	memcpy(b->words + b->list.sieve.at4, b->room.sieves, b->room.n_sieves * sizeof(__u32));
 	b->header.n_access = 1;
 	b->header.n_rules = SNAPSHOT_MAX_RULES;
 	b->t = (struct tables){ .header = &b->header, .access = &b->list, .access_words = b->words };
@@ -314,7 +314,7 @@ static void hundred_thousand(void)
 
 static int concerns(const struct built *b, const char *source)
 {
-	return access_concerns(&b->t, access_sieve_bit(&b->list, unit_addr(source))) != 0;
+	return access_concerns(&b->t, access_sieve_bit(&b->list.sieve, unit_addr(source))) != 0;
 }
 
 static void sieve_holds_back_who_is_in_no_prefix(void)
@@ -328,8 +328,8 @@ static void sieve_holds_back_who_is_in_no_prefix(void)
 
 	/* Few: parts of nine bits. */
 	build(&b, few, UNIT_COUNT(few));
-	CU_ASSERT_EQUAL(b.list.shift4, 55);
-	CU_ASSERT_EQUAL(b.list.shift6, 55);
+	CU_ASSERT_EQUAL(b.list.sieve.shift4, 55);
+	CU_ASSERT_EQUAL(b.list.sieve.shift6, 55);
 	CU_ASSERT(concerns(&b, "0.0.0.0") && concerns(&b, "0.255.255.255") && !concerns(&b, "1.0.0.0"));
 	CU_ASSERT(!concerns(&b, "10.127.255.255") && concerns(&b, "10.200.0.0") && concerns(&b, "10.128.0.0"));
 	CU_ASSERT(!concerns(&b, "11.0.0.0"));
@@ -342,10 +342,11 @@ static void sieve_holds_back_who_is_in_no_prefix(void)
 			.length = (__u8)(24 + next_random() % 9) };
 	n = settle(list, LIST_MAX);
 	build(&b, list, n);
-	CU_ASSERT_EQUAL(b.list.shift4, 64 - ACCESS_SIEVE_MAX);
+	CU_ASSERT_EQUAL(b.list.sieve.shift4, 64 - ACCESS_SIEVE_MAX);
 	for (int i = 0; i < 100000; i++)
-		n_concerned += access_concerns(&b.t,
-				       access_sieve_bit(&b.list, addr_from_ipv4((__be32)next_random()))) != 0;
+		n_concerned +=
+			access_concerns(
+				&b.t, access_sieve_bit(&b.list.sieve, addr_from_ipv4((__be32)next_random()))) != 0;
 	/* 1 - e^(-100000 / 2^21) is 4.7 %. */
 	CU_ASSERT(n_concerned > 4000 && n_concerned < 5500);
 	drop(&b);
@@ -410,23 +411,23 @@ static void nothing_but_what_is_there(void)
 	b.list.leaves++;
 	CU_ASSERT(!accepted(&b));
 	b.list.leaves--;
-	b.list.sieve6 += ACCESS_LINE;
+	b.list.sieve.at6 += ACCESS_LINE;
 	CU_ASSERT(!accepted(&b));
-	b.list.sieve6 -= ACCESS_LINE;
-	b.list.shift4--;
+	b.list.sieve.at6 -= ACCESS_LINE;
+	b.list.sieve.shift4--;
 	CU_ASSERT(accepted(&b));
-	b.list.shift6--;
+	b.list.sieve.shift6--;
 	CU_ASSERT(!accepted(&b));
-	b.list.shift6++;
-	b.list.shift4 = 64 - ACCESS_SIEVE_MAX - 1;
+	b.list.sieve.shift6++;
+	b.list.sieve.shift4 = 64 - ACCESS_SIEVE_MAX - 1;
 	CU_ASSERT(!accepted(&b));
-	b.list.shift4 = 64 - ACCESS_SIEVE_MIN + 1;
+	b.list.sieve.shift4 = 64 - ACCESS_SIEVE_MIN + 1;
 	CU_ASSERT(!accepted(&b));
-	b.list.shift4 = 64 - ACCESS_SIEVE_MIN;
+	b.list.sieve.shift4 = 64 - ACCESS_SIEVE_MIN;
 	CU_ASSERT(accepted(&b));
-	b.list.none = 1;
+	b.list.sieve.none = 1;
 	CU_ASSERT(!accepted(&b));
-	b.list.none = ACCESS_OUT;
+	b.list.sieve.none = ACCESS_OUT;
 	CU_ASSERT(accepted(&b));
 	b.list.reserved[5] = 1;
 	CU_ASSERT(!accepted(&b));

@@ -101,6 +101,61 @@ static double share(const struct snapshot_block *block, uint32_t id)
 	return n ? (double)hits / n : 0;
 }
 
+/* Access lists of VIPs, each at its place; a block whose VIP has another list's sieve is refused. */
+static void access_lists(void)
+{
+	struct model *m = control_model(CONTROL_DPDK
+		"pools = ( { name = \"web\"; backends = ( { address = \"10.0.0.11\"; } ); } );\n"
+		"access = ( { name = \"edge\"; deny = [ \"203.0.113.0/24\" ]; }, { name = \"unused\"; },\n"
+		"           { name = \"members\"; allow = [ \"198.51.100.0/24\", \"2001:db8::/32\" ]; } );\n"
+		"vips = ( { address = \"192.0.2.80\"; port = 80; pool = \"web\"; access = \"members\"; },\n"
+		"         { address = \"192.0.2.80\"; port = 81; pool = \"web\"; access = \"edge\"; },\n"
+		"         { address = \"192.0.2.80\"; port = 82; pool = \"web\"; } );\n");
+	static const struct {
+		const char *source;
+		bool out[3];
+	} wanted[] = {
+		{ "203.0.113.9", { true, true, false } },
+		{ "198.51.100.2", { false, false, false } },
+		{ "11.0.0.1", { true, false, false } },
+		{ "2001:db8::1", { false, false, false } },
+		{ "2001:db9::1", { true, false, false } },
+	};
+	struct snapshot_builder *builder = snapshot_builder_new();
+	struct snapshot_policy *policy[2];
+	struct snapshot_block block;
+	struct snapshot_header *h;
+	struct snapshot_fault fault;
+	struct tables t = { 0 };
+
+	build(builder, m, &block);
+	h = aligned_alloc(64, (block.size + 63) & ~(size_t)63);
+	memcpy(h, block.data, block.size);
+	tables_open_snapshot(&t, h);
+	for (uint16_t port = 80; port < 83; port++) {
+		const struct snapshot_vip *vip = find(&block, "192.0.2.80", port, IPPROTO_TCP);
+		const struct snapshot_access *list = vip->flags & VIP_ACCESS ? access_list(&t, vip->vip) : NULL;
+
+		CU_ASSERT_EQUAL(list != NULL, port < 82);
+		if (list)
+			policy[port - 80] = (struct snapshot_policy *)tables_policy(&t, vip->vip);
+		for (size_t i = 0; i < UNIT_COUNT(wanted); i++) {
+			__u32 result = list ? access_look_up(&t, list, unit_addr(wanted[i].source)) : 0;
+
+			CU_ASSERT_EQUAL((result & ACCESS_OUT) != 0, wanted[i].out[port - 80]);
+		}
+	}
+	CU_ASSERT_EQUAL(snapshot_check(h, block.size, &fault), 0);
+	policy[0]->sieve = policy[1]->sieve;
+	h->checksum = snapshot_checksum(h, h->size);
+	CU_ASSERT_EQUAL(snapshot_check(h, block.size, &fault), -1);
+	CU_ASSERT_STRING_EQUAL(fault.what, "a VIP's sieve is not its access list's");
+	free(h);
+	snapshot_block_close(&block);
+	snapshot_builder_free(builder);
+	model_free(m);
+}
+
 /* What VIPs let in, by their ids. */
 static void policies(void)
 {
@@ -480,6 +535,7 @@ int main(void)
 {
 	static const struct unit_test tests[] = {
 		{ "what VIPs let in", policies },
+		{ "access lists", access_lists },
 		{ "what is in it", what_is_in_it },
 		{ "several ports", several_ports },
 		{ "an empty model", an_empty_model },
