@@ -345,7 +345,7 @@ core_inline void forward_finish(const struct tables *t, const struct frame *f, c
  * Of the packets that a worker receives, one of each SAMPLE_EVERY is of the sample; which, by a hash of their
  * number (Knuth, The Art of Computer Programming 3, 6.4), so that no traffic keeps step with it.
  */
-#define SAMPLE_SHIFT 6
+#define SAMPLE_SHIFT 8
 #define SAMPLE_EVERY (1u << SAMPLE_SHIFT)
 
 /* Number of the one of this group: packets from group * SAMPLE_EVERY on. */
