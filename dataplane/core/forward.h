@@ -4,13 +4,13 @@
  * rewrite. In steps, so that a body can handle packets in bursts and let memory arrive meanwhile:
  *
  *   packet_parse()    what the packet is (parse.h)
- *   forward_begin()   find the VIP; a verdict if that already decides
+ *   forward_begin()   find the VIP; a verdict if that already decides (forward_other.h)
  *   forward_admit()   whether the VIP's access list lets the source in
- *   forward_hash()    the flow's hash
+ *   forward_hash()    the flow's hash (lookup.h, like the next two)
  *   forward_place()   from the flow's hash to its place in the flow table
  *   forward_probe()   look for the flow in its first bucket
- *   forward_finish()  the backend: of the flow, in the second bucket or the elder table too, or a new one; writes
- *                     the frame's MAC addresses
+ *   forward_finish()  the backend: of the flow, in the second bucket or the elder table too, or a new one
+ *                     (forward_new.h); writes the frame's MAC addresses
  *   forward_sample()  if forward_is_sampled(): whether that is the backend that hashing would give
  *
  * and for the rest
