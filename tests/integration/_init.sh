@@ -71,9 +71,10 @@ is() { [[ $2 == "$3" ]] || fail "$1: \"$2\", not \"$3\""; }
 # matches WHAT ACTUAL REGULAR-EXPRESSION
 matches() { [[ $2 =~ $3 ]] || fail "$1: \"$2\" does not match \"$3\""; }
 
-# await SECONDS WHAT CMD...: until the command succeeds
+# await SECONDS WHAT CMD...: until the command succeeds. It is soon true, or never: a machine with much else to do has four
+# times as long.
 await() {
-	until_true "$1" "${@:3}" || fail "after $1 s still not: $2"
+	until_true $((4 * $1)) "${@:3}" || fail "after $((4 * $1)) s still not: $2"
 }
 
 # refused STATUS PATTERN CMD...: the command ends with this status and one line on standard error that matches

@@ -115,7 +115,8 @@ victim=$(download_server cut-1)
 addr=10.0.0.1${victim#rs}
 there=$(for i in {1..10}; do download_server "cut-$i"; done | grep -c "$victim")
 background wait ip netns exec "${prefix}lb" shuntctl --socket "$run/shuntd.sock" drain "$addr" --pool web --deadline 3s --wait
-await 2 "it drains" state_is web "$addr" draining
+drains() { [[ $(backend_state web "$1") =~ ^drain(ing|ed)$ ]]; }
+await 2 "it drains" drains "$addr"
 touch "$scratch/set-back"
 await 6 "the wait has ended" background_gone wait
 matches "what it said last" "$(tail -n 1 "$scratch/wait")" "^$addr is drained: $there flows? (was|were) cut at the deadline\.$"

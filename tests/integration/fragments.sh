@@ -30,7 +30,10 @@ done
 ctl vip add "$vip4:7000/tcp" --pool web
 ctl vip add "[$vip6]:7000/tcp" --pool web6
 await 10 "the VIPs with port 7000 are there" all_served
-is "a small upload" "$(fragment client upload "$vip4" 7000 30 10)" "rs1 rs2 rs3"
+# The router looks for a VIP's MAC now; while it does, it keeps a few packets only, and loses the first ones of more.
+for vip in "$vip4" "$vip6"; do
+	is "small uploads to $vip" "$(fragment client upload "$vip" 7000 30 10)" "rs1 rs2 rs3"
+done
 
 # What waited went on, all of it, and nothing else is missing.
 settled() { (($(counter held_fragment) == $(counter fragment_released) + $(counter fragment_expired))); }

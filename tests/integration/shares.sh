@@ -14,11 +14,11 @@
 export SHUNT_LAB_SERVERS=4
 lab up
 # Checks that fail and succeed by one result, soon; and rs4 in a pool of its own.
-edit_conf 's|name = "web";|& slow_start = "4s"; fallback = "sorry";|' \
-	's|interval = "1s"; timeout = "500ms"; rise = 2; fall = 3;|interval = "200ms"; timeout = "150ms"; rise = 1; fall = 1;|'
+edit_conf 's|name = "web";|& slow_start = "6s"; fallback = "sorry";|' \
+	's|interval = "1s"; timeout = "500ms"; rise = 2; fall = 3;|interval = "200ms"; timeout = "2s"; rise = 1; fall = 1;|'
 sed -i '/name = "web";/,/); }/ s|{ address = "10.0.0.13"; },|{ address = "10.0.0.13"; }|; /name = "web";/,/); }/ { /10\.0\.0\.14/d }' \
 	"$run/shunt.conf"
-sed -i 's|^pools =|&|; 0,/^($/ s|^($|(\n  { name = "sorry"; check: { type = "tcp"; interval = "200ms"; timeout = "150ms"; rise = 1; fall = 1; };\n    backends = ( { address = "10.0.0.14"; } ); },|' \
+sed -i 's|^pools =|&|; 0,/^($/ s|^($|(\n  { name = "sorry"; check: { type = "tcp"; interval = "200ms"; timeout = "2s"; rise = 1; fall = 1; };\n    backends = ( { address = "10.0.0.14"; } ); },|' \
 	"$run/shunt.conf"
 lab start
 await 15 "every backend is up" all_up
@@ -36,20 +36,20 @@ nginx_start() {
 
 step "a server comes up while the others have their full share"
 sleep_until_warm=$((SECONDS + 5)) # a pool that came up as a whole shares at once; SECONDS may be about to rise
-for i in 1 2 3 4; do download "slow-$i" 600k; done
+for i in 1 2 3 4; do download "slow-$i" 500k; done
 ctl disable 10.0.0.13 --pool web
 until ((SECONDS >= sleep_until_warm)); do http 20 "$vip4" >/dev/null; done
 is "share of the pool that came up as a whole" "$(share_of 10.0.0.11)" 1
 moved=$(counter flow_moved)
 ctl enable 10.0.0.13
 await 3 "it is up" state_is web 10.0.0.13 up
-few=$(counted 300 rs3)
-matches "its share" "$(share_of 10.0.0.13)" '^0\.[1-6]'
-ctl show | grep -E '10\.0\.0\.13 +up .*slow start, [1-6][0-9] % of its share' >/dev/null || fail "show: $(ctl show)"
+matches "its share" "$(share_of 10.0.0.13)" '^0\.[0-6]'
+ctl show | grep -E '10\.0\.0\.13 +up .*slow start, [1-6]?[0-9] % of its share' >/dev/null || fail "show: $(ctl show)"
+few=$(counted 150 rs3)
 await 8 "it has its full share" is_full 10.0.0.13
-many=$(counted 300 rs3)
-step "of 300 new connections it got $few at first, $many in the end"
-((few > 0 && few < 75 && many > 70)) || fail "that is no slow start"
+many=$(counted 150 rs3)
+step "of 150 new connections it got $few at first, $many in the end"
+((few > 0 && few < many * 3 / 4)) || fail "that is no slow start"
 is "moved flows" "$(counter flow_moved)" "$moved"
 for i in 1 2 3 4; do
 	# Those that were on it when it was disabled were cut.
@@ -83,7 +83,8 @@ answers=$(for _ in {1..60}; do on client curl -s -m 2 "http://$vip4/" || echo re
 matches "of sixty connections" "$answers" '^[0-9]+ refused [0-9]+ rs1$'
 nginx_start rs2
 await 5 "the panic is over" pool_says panicking false
-is "new connections" "$(http 40 "$vip4" | names)" "rs1 rs2"
+both_serve() { [[ $(http 40 "$vip4" | names) == "rs1 rs2" ]]; }
+await 5 "new connections go to both" both_serve # which rs2 takes little by little
 for what in fallback 'fallback over' panic 'panic over'; do
 	[[ $(ctl events --pool web) == *"pool web: $what: "* || $(ctl events --pool web) == *"pool web: $what"* ]] ||
 		fail "no event \"$what\""
