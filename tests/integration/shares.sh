@@ -35,8 +35,8 @@ nginx_start() {
 }
 
 step "a server comes up while the others have their full share"
-sleep_until_warm=$((SECONDS + 5)) # a pool that came up as a whole shares at once; SECONDS may be about to rise
-for i in 1 2 3 4; do download "slow-$i" 500k; done
+sleep_until_warm=$((SECONDS + 7)) # a pool that came up as a whole shares at once; SECONDS may be about to rise
+for i in 1 2 3 4; do download "slow-$i" 400k; done
 ctl disable 10.0.0.13 --pool web
 until ((SECONDS >= sleep_until_warm)); do http 20 "$vip4" >/dev/null; done
 is "share of the pool that came up as a whole" "$(share_of 10.0.0.11)" 1
