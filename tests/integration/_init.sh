@@ -93,10 +93,10 @@ refused() {
 lab() { "$repo/scripts/lab" "$@"; }
 on() { ip netns exec "$prefix$1" "${@:2}"; }
 on_wire() { on "$wire_host" "$@"; }
-ctl() { on lb shuntctl --socket "$run/shuntd.sock" "$@"; }
+ctl() { shuntctl --socket "$run/shuntd.sock" "$@"; }
 
-# json COMMAND... FILTER: what shuntctl says, through jq
-json() { ctl --json "${@:1:$#-1}" | jq -r "${!#}"; }
+# json COMMAND... FILTER: what shuntctl says, through gojq
+json() { ctl --json "${@:1:$#-1}" | gojq -r "${!#}"; }
 
 # Change the lab's configuration: edit_conf SED-EXPRESSION...
 edit_conf() {
@@ -164,8 +164,8 @@ counter() {
 
 # Packets that the kernel of this machine has put on the cable to lb; and those of them that it lost there, since the
 # other end was full.
-on_cable() { ip -n "$prefix$wire_host" -s -j link show "$wire" | jq '.[0].stats64.tx.packets'; }
-lost_on_cable() { ip -n "$prefix$wire_host" -s -j link show "$wire" | jq '.[0].stats64.tx.dropped'; }
+on_cable() { ip -n "$prefix$wire_host" -s -j link show "$wire" | gojq '.[0].stats64.tx.packets'; }
+lost_on_cable() { ip -n "$prefix$wire_host" -s -j link show "$wire" | gojq '.[0].stats64.tx.dropped'; }
 
 # Those that came before the XDP program did are none of its; to be called once when it is there and it is quiet.
 unseen=0

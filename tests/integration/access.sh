@@ -22,7 +22,7 @@ rule() { # LIST PREFIX: its packets
 }
 # What explain says of a connection of the client's, or of another source: told [SOURCE [VIP]]
 told() { json explain "${1:-$client4}:40000" "${2:-$vip4}:80/tcp" '"\(.reason) \(.counter) \(.access) \(.rule.action) \(.rule.prefix)"'; }
-address() { on client ip -j "-$1" addr show dev eth0 scope global | jq -r '.[0].addr_info[0].local'; }
+address() { on client ip -j "-$1" addr show dev eth0 scope global | gojq -r '.[0].addr_info[0].local'; }
 client4=$(address 4) client6=$(address 6)
 
 step "a list by command, in force with the command"

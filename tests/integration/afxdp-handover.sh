@@ -50,7 +50,7 @@ close_server() {
 	ctl backend set dns 10.0.0.11 --weight 0 >/dev/null
 	"$@"
 }
-of_load() { jq ".$1" "$scratch/steady"; }
+of_load() { gojq ".$1" "$scratch/steady"; }
 no_loss() { is "lost" "$(of_load lost)" 0; }
 
 lab up

@@ -16,7 +16,7 @@ cp "$run/shunt.conf" "$good"
 
 running_set() {
 	json show '[.vips[] | [.address, .protocol, .port, .pool]], [.pools[] | [.name, .scheduler, .check, [.backends[] |
-		[.address, .weight, .state]]]]' | jq -cS .
+		[.address, .weight, .state]]]]' | gojq -c .
 }
 before=$(running_set)
 version=$(json status .snapshot)

@@ -21,7 +21,7 @@ hook() {
 told() {
 	local text
 
-	text=$(ctl --json events --limit 1024 | jq -rs --arg kind "$1" --arg pool "$2" --arg address "$3" \
+	text=$(ctl --json events --limit 1024 | gojq -rs --arg kind "$1" --arg pool "$2" --arg address "$3" \
 		'map(select(.kind == $kind and (.pool // "") == $pool and (.backend // "") == $address)) | last.text') &&
 		[[ $text != null && $text =~ ${4-} ]]
 }
@@ -83,10 +83,10 @@ told reload '' '' 'nothing has changed' || fail "no event of the reload"
 await 5 "all are up" all_up
 
 step "the hook was called for each event there was, in their order, and with what they say"
-all_events() { ctl --json events --limit 1024 | jq -r '[.kind, .pool // "", .backend // "", .text] | join("|")'; }
+all_events() { ctl --json events --limit 1024 | gojq -r '[.kind, .pool // "", .backend // "", .text] | join("|")'; }
 as_the_events() { diff <(all_events) "$scratch/hooked" >"$scratch/difference"; }
 until_true 5 as_the_events || fail "events, and the hook's calls: $(<"$scratch/difference")"
-is "numbers without a gap" "$(ctl --json events --limit 1024 | jq -s 'map(.sequence) == [range(1; length + 1)]')" true
+is "numbers without a gap" "$(ctl --json events --limit 1024 | gojq -s 'map(.sequence) == [range(1; length + 1)]')" true
 
 step "a hook that floods is ended"
 hook 'yes'

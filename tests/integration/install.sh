@@ -12,7 +12,7 @@
 root=$scratch/root
 step "meson install into an empty folder"
 DESTDIR=$root meson install -C "$build" --no-rebuild --quiet >"$scratch/install" 2>&1 || fail "$(<"$scratch/install")"
-prefix_dir=$root$(meson introspect --buildoptions "$build" | jq -r '.[] | select(.name == "prefix") | .value')
+prefix_dir=$root$(meson introspect --buildoptions "$build" | gojq -r '.[] | select(.name == "prefix") | .value')
 dataplane=$(find "$root" -name shunt-dataplane -type f -perm -u+x)
 shuntd=$(find "$root" -name shuntd -type f -perm -u+x)
 shuntctl=$(find "$root" -name shuntctl -type f -perm -u+x)

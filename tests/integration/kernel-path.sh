@@ -33,8 +33,8 @@ on lb ping -q -c 1 -W 2 2001:db8:1::2 >/dev/null
 is "HTTP from lb to a server" "$(on lb curl -fsS -m 5 http://10.0.0.12/)" rs2
 
 step "$kernel_interface has the port's MAC and MTU"
-is "MAC" "$(ip -n "${prefix}lb" -j link show "$kernel_interface" | jq -r '.[0].address')" "$lb_mac"
-is "MTU" "$(ip -n "${prefix}lb" -j link show "$kernel_interface" | jq -r '.[0].mtu')" 1500
+is "MAC" "$(ip -n "${prefix}lb" -j link show "$kernel_interface" | gojq -r '.[0].address')" "$lb_mac"
+is "MTU" "$(ip -n "${prefix}lb" -j link show "$kernel_interface" | gojq -r '.[0].mtu')" 1500
 
 step "the VIPs are no address of the kernel; ARP, neighbour discovery and ping for them are answered by the port"
 [[ -z $(ip -n "${prefix}lb" -o addr show to "$vip4") ]] || fail "$vip4 is an address of lb's kernel"

@@ -71,7 +71,7 @@ if is_dpdk; then
 	lab stop dataplane
 	[[ $(ip -n "${prefix}lb" -br link) != *wire0* ]] || fail "wire0 is still there"
 else
-	attached() { [[ $(ip -n "${prefix}lb" -j link show eth0 | jq '.[0].xdp') != null ]]; }
+	attached() { [[ $(ip -n "${prefix}lb" -j link show eth0 | gojq '.[0].xdp') != null ]]; }
 	pinned() { find "$run/bpf" -mindepth 1 ! -name '*.debug'; }
 
 	step "the XDP program goes on without shuntd; taken off, nothing of it is left"

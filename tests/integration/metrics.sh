@@ -24,7 +24,7 @@ is "new flows of web's backends" \
 (($(grep -cE '^shunt_backend_up\{.*\} 1$' "$scratch/metrics") == 12)) || fail "shunt_backend_up"
 is "backends that came up, as shuntctl has them" \
 	"$(sed -n 's/^shunt_events_total{kind="backend_up"} //p' "$scratch/metrics")" \
-	"$(ctl --json events --limit 1024 | jq -s 'map(select(.kind == "backend_up")) | length')"
+	"$(ctl --json events --limit 1024 | gojq -s 'map(select(.kind == "backend_up")) | length')"
 for gauge in suspect draining disabled returning; do
 	is "shunt_backend_$gauge" "$(grep -cE "^shunt_backend_$gauge\{.*\} 0$" "$scratch/metrics")" 12
 done

@@ -12,7 +12,7 @@
 . "$(dirname "$0")/_init.sh"
 
 rs1_mac=02:00:00:00:00:11
-router_mac() { ip -n "${prefix}router" -j link show lan | jq -r '.[0].address'; }
+router_mac() { ip -n "${prefix}router" -j link show lan | gojq -r '.[0].address'; }
 
 # Announcements of an address from a MAC that the router has heard: SECONDS.FRACTION each
 heard() { # ADDRESS MAC
@@ -25,7 +25,7 @@ n_heard() { heard "$@" | wc -l; }
 heard_more() { (($(n_heard "$1" "$2") >= $3)); }
 
 # Texts of the events of a kind.
-told() { ctl --json events --limit 1024 | jq -r --arg kind "$1" 'select(.kind == $kind) | .text'; }
+told() { ctl --json events --limit 1024 | gojq -r --arg kind "$1" 'select(.kind == $kind) | .text'; }
 told_of() { told "$1" | grep -qE "$2"; }
 
 rose() { (($(counter "$1") >= $2)); }
@@ -61,7 +61,7 @@ kill_hard "$forwarder"
 ip -n "${prefix}router" neigh replace "$vip4" lladdr 02:00:00:00:00:99 dev lan nud reachable
 ip -n "${prefix}router" neigh replace "$vip6" lladdr 02:00:00:00:00:99 dev lan nud reachable
 lab start "$forwarder"
-knows() { [[ $(ip -n "${prefix}router" -j neigh show "$1" dev lan | jq -r '.[0].lladdr') == "$lb_mac" ]]; }
+knows() { [[ $(ip -n "${prefix}router" -j neigh show "$1" dev lan | gojq -r '.[0].lladdr') == "$lb_mac" ]]; }
 await 15 "the router has the right MAC of $vip4" knows "$vip4"
 await 15 "the router has the right MAC of $vip6" knows "$vip6"
 await 10 "$vip4 is announced three times" heard_more "$vip4" "$lb_mac" $((others + 3))

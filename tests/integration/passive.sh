@@ -17,10 +17,10 @@ start_all
 # of_kind KIND [ADDR]: how many such events web has had
 of_kind() { events_of "$@" | wc -l; }
 events_of() {
-	ctl --json events --pool web --limit 1000 | jq -c "select(.kind == \"$1\" and (\"${2-}\" == \"\" or .backend == \"${2-}\"))"
+	ctl --json events --pool web --limit 1000 | gojq -c "select(.kind == \"$1\" and (\"${2-}\" == \"\" or .backend == \"${2-}\"))"
 }
 # when KIND ADDR: in ms, of the first
-when() { date -d "$(events_of "$@" | head -n 1 | jq -r .time)" +%s%3N; }
+when() { date -d "$(events_of "$@" | head -n 1 | gojq -r .time)" +%s%3N; }
 connect() { # NAME PER_SECOND SECONDS
 	background "$1" ip netns exec "${prefix}client" "$build/tests/bench/steady_connect" "$vip4" 80 "$2" "$3" 5
 }
@@ -67,7 +67,7 @@ ip -n "${prefix}rs2" link set eth0 down
 is_out() { (($(of_kind backend_suspect 10.0.0.12) && $(of_kind backend_down 10.0.0.12))); }
 await 5 "rs2 is suspect, and down" is_out
 suspect_ms=$(($(when backend_suspect 10.0.0.12) - gone_ms)) down_ms=$(($(when backend_down 10.0.0.12) - gone_ms))
-step "suspect after $suspect_ms ms, down after $down_ms ms: $(events_of backend_suspect | jq -r .text)"
+step "suspect after $suspect_ms ms, down after $down_ms ms: $(events_of backend_suspect | gojq -r .text)"
 # By its checks alone, at one a second and three of them, it would take two seconds at the least.
 ((down_ms < 2000)) || fail "down after $down_ms ms"
 

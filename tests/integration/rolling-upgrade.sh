@@ -108,7 +108,7 @@ step "no client has noticed anything"
 kill -TERM "$(pid_of test-clients)"
 await 15 "the clients have ended" background_gone clients
 step "$(tail -n 1 "$scratch/clients")"
-is "failed" "$(tail -n 1 "$scratch/clients" | jq -c '[.requests_failed, .downloads_failed]')" "[0,0]"
-(($(tail -n 1 "$scratch/clients" | jq '.requests')>2000)) || fail "that was no load"
+is "failed" "$(tail -n 1 "$scratch/clients" | gojq -c '[.requests_failed, .downloads_failed]')" "[0,0]"
+(($(tail -n 1 "$scratch/clients" | gojq '.requests')>2000)) || fail "that was no load"
 
 await 5 "verdicts add up to what was received" accounted_for verdicts

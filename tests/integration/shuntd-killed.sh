@@ -24,7 +24,7 @@ settled() { [[ $(json show '[.pools[].backends[] | select(.state == "down")] | l
 await 5 "all that is not disabled is up" settled
 running_set() {
 	json show '[.vips[] | [.address, .protocol, .port, .pool]], [.pools[] | [.name, .scheduler, [.backends[] |
-		[.address, .weight, (.state | sub("drained"; "draining"))]]]]' | jq -cS .
+		[.address, .weight, (.state | sub("drained"; "draining"))]]]]' | gojq -c .
 }
 before=$(running_set)
 version=$(json status .snapshot)

@@ -14,7 +14,7 @@ good=$run/shunt.conf
 bad=$scratch/bad.conf
 pins=$run/bpf
 log=$run/log/shuntd.log
-program() { ip -n "${prefix}lb" -j -d link show "${1:-eth0}" 2>/dev/null | jq '.[0].xdp.prog.id // 0'; }
+program() { ip -n "${prefix}lb" -j -d link show "${1:-eth0}" 2>/dev/null | gojq '.[0].xdp.prog.id // 0'; }
 attached() { (($(program "${1:-eth0}") > 0)); }
 in_force() { [[ $(json status .snapshot) -gt 0 ]]; }
 new0_is_away() { [[ $(ctl status) == *"new0 went away: nothing is forwarded"* ]]; }
@@ -179,8 +179,8 @@ await 15 "every backend is up" all_up
 resident=$(awk '/^[0-9a-f]+-/ { maps = /bpf-map/ } /^Rss:/ && !maps { sum += $2 } END { print sum }' \
 	"/proc/$(pid_of shuntd)/smaps")
 maps=0
-for map in $(bpftool -j prog show pinned "$pins/eth0/current/program" | jq '.map_ids[]'); do
-	maps=$((maps + $(bpftool -j map show id "$map" | jq .bytes_memlock)))
+for map in $(bpftool -j prog show pinned "$pins/eth0/current/program" | gojq '.map_ids[]'); do
+	maps=$((maps + $(bpftool -j map show id "$map" | gojq .bytes_memlock)))
 done
 step "shuntd $((resident / 1024)) MB, maps $((maps / 1048576)) MB"
 ((resident / 1024 + maps / 1048576 < 64)) || fail "that is not less than 64 MB"

@@ -12,7 +12,7 @@
 
 start_all
 pins=$run/bpf/eth0
-program() { ip -n "${prefix}lb" -j -d link show eth0 | jq '.[0].xdp.prog.id // 0'; }
+program() { ip -n "${prefix}lb" -j -d link show eth0 | gojq '.[0].xdp.prog.id // 0'; }
 another_than() { (($(program) != $1 && $(program) > 0)); }
 has_room_for() { [[ $(json status .flows.capacity) == "$1" ]]; }
 forwarded() { json counters .forwarded; }
