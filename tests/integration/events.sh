@@ -21,6 +21,7 @@ hook() {
 told() {
 	local text
 
+	# shellcheck disable=SC2016 # variables of the filter's
 	text=$(ctl --json events --limit 1024 | gojq -rs --arg kind "$1" --arg pool "$2" --arg address "$3" \
 		'map(select(.kind == $kind and (.pool // "") == $pool and (.backend // "") == $address)) | last.text') &&
 		[[ $text != null && $text =~ ${4-} ]]

@@ -25,6 +25,7 @@ n_heard() { heard "$@" | wc -l; }
 heard_more() { (($(n_heard "$1" "$2") >= $3)); }
 
 # Texts of the events of a kind.
+# shellcheck disable=SC2016 # a variable of the filter's
 told() { ctl --json events --limit 1024 | gojq -r --arg kind "$1" 'select(.kind == $kind) | .text'; }
 told_of() { told "$1" | grep -qE "$2"; }
 
