@@ -21,6 +21,8 @@ rule() { # LIST PREFIX: its packets
 	json access show "$1" ".rules[] | select(.prefix == \"$2\") | .packets"
 }
 # What explain says of a connection of the client's, or of another source: told [SOURCE [VIP]]
+counted() { (($(counter "$1") >= $2)); }
+ruled() { (($(rule "$1" "$2") >= $3)); }
 told() { json explain "${1:-$client4}:40000" "${2:-$vip4}:80/tcp" '"\(.reason) \(.counter) \(.access) \(.rule.action) \(.rule.prefix)"'; }
 address() { on client ip -j "-$1" addr show dev eth0 scope global | gojq -r '.[0].addr_info[0].local'; }
 client4=$(address 4) client6=$(address 6)
@@ -41,8 +43,8 @@ ctl access add edge deny "${client6%::*}::/48"
 gets_none "the client's prefix is denied" "[$vip6]"
 is "what explain says" "$(told "[$client6]" "[$vip6]")" "denied drop_denied edge deny ${client6%::*}::/48"
 is "UDP, a VIP without it" "$(udp 5 "$vip4" | wc -l)" 5
-(($(counter drop_denied) >= 2)) || fail "drop_denied is $(counter drop_denied)"
-(($(rule edge "$client4/32") >= 1)) || fail "the rule's counter is $(rule edge "$client4/32")"
+await 5 "the packets are counted" counted drop_denied 2
+await 5 "and for the rule" ruled edge "$client4/32" 1
 is "a rule nobody met" "$(rule edge 203.0.113.0/24)" 0
 ctl access del edge "$client4" "${client6%::*}::/48"
 gets "taken out of the list"
@@ -63,7 +65,7 @@ step "allow: the longest prefix decides, others are kept out"
 ctl access add edge allow 192.0.2.0/24
 gets_none "in none, of a list that allows some"
 is "what explain says" "$(told)" "not-allowed drop_not_allowed edge null null"
-(($(counter drop_not_allowed) >= 1)) || fail "drop_not_allowed is $(counter drop_not_allowed)"
+await 5 "the packets are counted" counted drop_not_allowed 1
 ctl access add edge allow "${client4%.*}.0/24"
 gets "in an allow"
 is "what explain says" "$(told)" "hash forwarded edge allow ${client4%.*}.0/24"
@@ -72,7 +74,7 @@ ctl access add edge deny "$client4/32"
 gets_none "denied in it"
 ctl access del edge "$client4/32"
 gets "in an allow again"
-(($(rule edge "${client4%.*}.0/24") >= 10)) || fail "the allow's counter"
+await 5 "the packets are counted for the allow" ruled edge "${client4%.*}.0/24" 10
 
 step "explain: what else keeps a packet out, and what a source may begin"
 is "another VIP" "$(told "$vip4")" "faulty drop_land null null null"
@@ -132,7 +134,7 @@ sed -i -E 's/(address = "192.0.2.80"; protocol = "tcp".*access = ")edge/\1big/' 
 matches "reload" "$(ctl reload)" "access big deny 198.51.100.0/24 added"
 gets_none "in the file now"
 is "rules" "$(json access show '.access[] | select(.name == "big") | .deny')" $((lines + 1))
-(($(rule big 198.51.100.0/24) >= 1)) || fail "its counter"
+await 5 "its packets are counted" ruled big 198.51.100.0/24 1
 sed -i '$s/.*/not a prefix/' "$run/deny.txt"
 refused 1 'deny.txt:[0-9]+: there is more than a prefix on the line' ctl reload
 ctl vip set "$vip4:80/tcp" --access none

@@ -87,8 +87,8 @@ is "UDP over IPv4" "$(udp 30 "$vip4" | names)" "rs1 rs2 rs3"
 is "UDP over IPv6" "$(udp 30 "$vip6" | names)" "rs1 rs2 rs3"
 through_it() { (($(by_dataplane) > before + 300)); }
 await 5 "shunt-dataplane has received it" through_it
-on client ping -q -c 2 -i 0.2 -W 2 "$vip4" >/dev/null
-on client ping -q -c 2 -i 0.2 -W 2 10.0.0.2 >/dev/null
+on client ping -q -c 2 -i 0.2 -W 10 "$vip4" >/dev/null
+on client ping -q -c 2 -i 0.2 -W 10 10.0.0.2 >/dev/null
 on client curl -fsS -m 60 -o "$scratch/file" "http://$vip4/download"
 cmp "$scratch/file" "$run/$(head -c 3 "$scratch/file")/www/download" || fail "damaged"
 head -c 4M /dev/urandom >"$scratch/upload"

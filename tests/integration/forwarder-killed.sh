@@ -47,8 +47,8 @@ then=$(sizes)
 await 10 "all downloads go on without shuntd" grown
 servers=$(http 30 "$vip4" | names)
 [[ -n $servers ]] || fail "no new connection without shuntd"
-is "ping of the VIP" "$(on client ping -q -c 1 -W 2 "$vip4" >/dev/null && echo answered)" answered
-on client ping -q -c 1 -W 2 10.0.0.2 >/dev/null
+is "ping of the VIP" "$(on client ping -q -c 1 -W 10 "$vip4" >/dev/null && echo answered)" answered
+on client ping -q -c 1 -W 10 10.0.0.2 >/dev/null
 
 step "shuntd is back"
 lab start shuntd

@@ -11,7 +11,7 @@
 
 start_all
 at=http://127.0.0.1:9190
-get() { on lb curl -sS -m 5 "$@"; }
+get() { on lb curl -sS -m 20 "$@"; }
 
 step "traffic, and the same figures from /metrics and shuntctl"
 http 30 "$vip4" >/dev/null

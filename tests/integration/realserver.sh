@@ -13,8 +13,8 @@
 lab up
 
 step "own addresses answer, through the router"
-on client ping -q -c 1 -W 2 10.0.0.11 >/dev/null
-on client ping -q -c 1 -W 2 2001:db8:a::12 >/dev/null
+on client ping -q -c 1 -W 10 10.0.0.11 >/dev/null
+on client ping -q -c 1 -W 10 2001:db8:a::12 >/dev/null
 is "rs3 over HTTP" "$(on client curl -fsS http://10.0.0.13/)" rs3
 
 step "nobody answers ARP and neighbour solicitation for the VIPs, everybody for its own address"

@@ -73,7 +73,7 @@ faults_of_dataplane() {
 	dataplane_refused 'wire0|net_tap'
 	sed -E "s|$run/dataplane|$scratch/dataplane|; s|iface=wire0|iface=wire9|" "$good" >"$bad"
 	dataplane_refused 'shunt0'
-	on client ping -q -c 2 -i 0.2 -W 1 10.0.0.2 >/dev/null || fail "the running dataplane was disturbed"
+	on client ping -q -c 2 -i 0.2 -W 10 10.0.0.2 >/dev/null || fail "the running dataplane was disturbed"
 
 	step "dataplane: its socket's place is taken by something else, or can't be"
 	wrong ''

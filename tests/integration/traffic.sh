@@ -36,8 +36,8 @@ for host in "$vip4" "[$vip6]"; do
 done
 
 step "the VIP answers ping, and in what it counts the traffic is found again"
-on client ping -q -c 3 -i 0.2 -W 2 "$vip4" >/dev/null
-on client ping -q -c 3 -i 0.2 -W 2 "$vip6" >/dev/null
+on client ping -q -c 3 -i 0.2 -W 10 "$vip4" >/dev/null
+on client ping -q -c 3 -i 0.2 -W 10 "$vip6" >/dev/null
 (($(counter answered_echo) >= 6)) || fail "answered_echo"
 (($(traffic web new_flows) >= 62)) || fail "new flows of web: $(traffic web new_flows)"
 # Sixty, but for a port that the client's kernel happened to give out twice.

@@ -23,7 +23,7 @@ nothing_left() { # what is pinned here, and whether eth0 has a program
 	# The kernel puts *.debug into a BPF file system, and ip link set ... xdp, further down, the three others.
 	is "pins" "$(find "$pins" -mindepth 1 -maxdepth 1 -not -name '*.debug' -not -name ip -not -name tc -not -name xdp)" ""
 }
-passes() { on router ping -q -c 1 -W 2 10.0.0.2 >/dev/null || fail "lb's own traffic does not pass"; }
+passes() { on router ping -q -c 1 -W 10 10.0.0.2 >/dev/null || fail "lb's own traffic does not pass"; }
 # wrong SED-EXPRESSION: the lab's configuration with one thing changed
 wrong() { sed -E "s|http = .*|http = \"\";|; $1" "$good" >"$bad"; }
 shuntd_refused() { # PATTERN [CMD...]: shuntd does not start
