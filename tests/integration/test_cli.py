@@ -421,14 +421,18 @@ def test_printing(daemon):
     second = {n: dict(c, value=c["value"] + (100000 if n == "forwarded" else 0)) for n, c in first.items()}
     second["flow_hit"] = dict(second["flow_hit"], value=5)  # a dataplane that began anew
     daemon.results["counters"] = [first, second]
+    begun = time.monotonic()
     r = shuntctl("counters", "--rate", socket=daemon.path)
+    least = 99 / (time.monotonic() - begun)  # however long it took
     rate = re.search(r"^  forwarded +([\d.]+)k/s ", r.out, re.M)
-    check("counters --rate: growth a second", rate and 50 < float(rate[1]) <= 100.5 and "6 more are zero" in r.out and
+    check("counters --rate: growth a second", rate and least < float(rate[1]) <= 100.5 and "6 more are zero" in r.out and
           "flow_hit" not in r.out, r)
     daemon.results["counters"] = [{"forwarded": 10, "drop_icmp": 0}, {"forwarded": 10, "drop_icmp": 3}]
+    begun = time.monotonic()
     r = shuntctl("--json", "counters", "--rate", socket=daemon.path)
+    least = 2.9 / (time.monotonic() - begun)
     rates = json.loads(r.out)
-    check("--json counters --rate: name to number", rates["forwarded"] == 0 and 1 < rates["drop_icmp"] <= 3.1, r)
+    check("--json counters --rate: name to number", rates["forwarded"] == 0 and least < rates["drop_icmp"] <= 3.1, r)
     del daemon.results["counters"]
 
     explain = dict(ANSWERS["explain"])
@@ -762,7 +766,11 @@ def test_save(daemon, folder):
 
 
 def offered(daemon, *words):
-    r = shuntctl("__complete", "--socket", daemon.path, *words)
+    for _ in range(3):  # a daemon that says nothing for a second is not waited for
+        begun = time.monotonic()
+        r = shuntctl("__complete", "--socket", daemon.path, *words)
+        if time.monotonic() - begun < 0.9:
+            break
     return [line.split("\t")[0] for line in r.out.splitlines()] if r.status == 0 else r
 
 
@@ -819,9 +827,13 @@ def test_completion(daemon):
         complete_line "shuntctl flows --vip=192.0.2.80:4" shuntctl flows --vip = 192.0.2.80 : 4
         cd {HERE}; complete_line "shuntctl check cl" shuntctl check cl
     """
-    p = subprocess.run(["bash", "--norc", "-c", script], capture_output=True, text=True, timeout=60, env=environment(
-        SHUNT_SOCKET=daemon.path, PATH=f"{os.path.dirname(SHUNTCTL)}:{os.environ['PATH']}"))
-    same("completion in bash", p.stdout + p.stderr, "backend\n443/tcp\n2001:db8:a::11\ndns6\n443/tcp\ncli\n")
+    wanted = "backend\n443/tcp\n2001:db8:a::11\ndns6\n443/tcp\ncli\n"
+    for _ in range(3):
+        p = subprocess.run(["bash", "--norc", "-c", script], capture_output=True, text=True, timeout=60, env=environment(
+            SHUNT_SOCKET=daemon.path, PATH=f"{os.path.dirname(SHUNTCTL)}:{os.environ['PATH']}"))
+        if p.stdout + p.stderr == wanted:
+            break
+    same("completion in bash", p.stdout + p.stderr, wanted)
 
 
 def test_manual(daemon):

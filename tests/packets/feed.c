@@ -14,7 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define WAIT_S 5
+#define WAIT_S 20
 
 union control {
 	struct cmsghdr head;

@@ -27,7 +27,7 @@
 #include "wire.h"
 #include "world.h"
 
-#define WAIT_MS 5000
+#define WAIT_MS 20000
 #define CAUGHT_MAX 4
 #define RANDOM_FRAMES 1500
 #define FRAMES_A_SNAPSHOT 150
@@ -356,6 +356,12 @@ static int start(const char *socket_path)
 	return 0;
 }
 
+/* The tick that the dataplane works by: it sets that and its heartbeat together. */
+static __u32 dataplane_tick(void)
+{
+	return flow_tick(*(volatile const __u64 *)&feed.stats->heartbeat_ns / 1000000000u);
+}
+
 /* Not within a tenth of a second of where the flow table's clock moves on: both have to read the same. */
 static __u32 steady_tick(void)
 {
@@ -367,7 +373,8 @@ static __u32 steady_tick(void)
 
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		in_tick_ms = (__u64)now.tv_sec % FLOW_TICK_S * 1000 + (__u64)now.tv_nsec / 1000000;
-		if (in_tick_ms > 100 && in_tick_ms < FLOW_TICK_S * 1000 - 100)
+		if (in_tick_ms > 100 && in_tick_ms < FLOW_TICK_S * 1000 - 100 &&
+			dataplane_tick() == flow_tick((__u64)now.tv_sec))
 			return flow_tick((__u64)now.tv_sec);
 		nanosleep(&nap, NULL);
 	}
@@ -426,6 +433,9 @@ static void run_random(struct world *mirror, uint8_t *frame, size_t len, uint32_
 	memcpy(expected, p.out, p.out_len);
 	switch (pass_through(&f, number)) {
 	case 0:
+		/* Its clock went on meanwhile: it need not have done what the mirror did. */
+		if (dataplane_tick() != mirror->tables.tick)
+			break;
 		check_caught(&from_wire, f.out == FIXTURE_ANSWER, expected, p.out_len, "on the wire");
 		check_caught(&from_kernel, f.out == FIXTURE_KERNEL && kernel_shows(&f), expected, p.out_len, "to the kernel");
 		check_counters(&f, received);

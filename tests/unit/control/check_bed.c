@@ -15,7 +15,7 @@
 
 #include "unit.h"
 
-#define PATIENCE_S 10
+#define PATIENCE_S 60
 
 struct event_base *bed_base;
 struct checker *bed_checker;

@@ -6,6 +6,7 @@
 #include "check_run.h"
 
 #define BED_PRIORITY 2 /* of all events: the lowest of three */
+#define BED_LONG_MS 20000 /* limit of a check that ends by itself: not reached, however busy the machine is */
 
 struct check_verdict {
 	unsigned times; /* that it was told: 1 */
@@ -48,7 +49,7 @@ int check_bed_down(void);
 
 /* 127.0.0.1, and the port. */
 struct check_target check_bed_target(uint16_t port);
-/* One check, made; a test that runs for more than ten seconds ends the program. */
+/* One check, made; one that takes more than a minute ends the program. */
 struct check_verdict check_bed_make(const struct check *check, uint16_t port, uint32_t timeout_ms);
 struct check_verdict check_bed_make_of(
 	const struct check *check, const struct check_target *target, uint32_t timeout_ms);

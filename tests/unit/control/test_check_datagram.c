@@ -102,12 +102,13 @@ static struct check_verdict ask(const struct check *check, int manner, uint8_t r
 	struct name_server server = { .manner = manner, .rcode = rcode };
 	struct event *event;
 	struct check_verdict v;
+	bool is_heard = manner == HONEST || manner == UPPER_CASE || manner == LIAR_FIRST;
 	uint16_t port;
 
 	server.fd = check_bed_bind(SOCK_DGRAM, &port);
 	event = event_new(bed_base, server.fd, EV_READ | EV_PERSIST, on_question, &server);
 	event_add(event, NULL);
-	v = check_bed_make(check, port, 100);
+	v = check_bed_make(check, port, rcode || is_heard ? BED_LONG_MS : 100);
 	event_free(event);
 	close(server.fd);
 	return v;

@@ -34,19 +34,19 @@ static void test_status(void)
 	struct check check = usual();
 	struct check_verdict v;
 
-	v = meet(&check, SERVER_ANSWERS, OK, 1000);
+	v = meet(&check, SERVER_ANSWERS, OK, BED_LONG_MS);
 	SUCCEEDS(v);
-	SUCCEEDS(meet(&check, SERVER_STAYS, OK, 1000));
-	SUCCEEDS(meet(&check, SERVER_ANSWERS, "HTTP/1.0 204 No Content\r\n\r\n", 1000));
-	SUCCEEDS(meet(&check, SERVER_ANSWERS, "HTTP/1.1 100 Continue\r\n\r\n" OK, 1000));
-	v = meet(&check, SERVER_ANSWERS, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", 1000);
+	SUCCEEDS(meet(&check, SERVER_STAYS, OK, BED_LONG_MS));
+	SUCCEEDS(meet(&check, SERVER_ANSWERS, "HTTP/1.0 204 No Content\r\n\r\n", BED_LONG_MS));
+	SUCCEEDS(meet(&check, SERVER_ANSWERS, "HTTP/1.1 100 Continue\r\n\r\n" OK, BED_LONG_MS));
+	v = meet(&check, SERVER_ANSWERS, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", BED_LONG_MS);
 	FAILS_ANSWERED(v, "HTTP status 503");
 	/* A redirect is an answer, not a way. */
-	v = meet(&check, SERVER_ANSWERS, "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", 1000);
+	v = meet(&check, SERVER_ANSWERS, "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", BED_LONG_MS);
 	FAILS_ANSWERED(v, "HTTP status 302");
 	check.expect = (char *)"200,300-310";
-	SUCCEEDS(meet(&check, SERVER_ANSWERS, "HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n", 1000));
-	v = meet(&check, SERVER_ANSWERS, "HTTP/1.1 204 No Content\r\n\r\n", 1000);
+	SUCCEEDS(meet(&check, SERVER_ANSWERS, "HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n", BED_LONG_MS));
+	v = meet(&check, SERVER_ANSWERS, "HTTP/1.1 204 No Content\r\n\r\n", BED_LONG_MS);
 	FAILS_ANSWERED(v, "HTTP status 204");
 }
 
@@ -60,7 +60,7 @@ static void test_request(void)
 
 	setenv("http_proxy", "http://127.0.0.1:1/", 1);
 	setenv("ALL_PROXY", "http://127.0.0.1:1/", 1);
-	SUCCEEDS(check_bed_make(&check, port, 1000));
+	SUCCEEDS(check_bed_make(&check, port, BED_LONG_MS));
 	snprintf(expected, sizeof(expected),
 		"GET / HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nUser-Agent: shuntd/" SHUNT_VERSION
 		"\r\nAccept: */*\r\nConnection: close\r\n\r\n", port);
@@ -71,7 +71,7 @@ static void test_request(void)
 	check.path = (char *)"/a/../healthz?x=1";
 	check.method = (char *)"OPTIONS";
 	check.headers = (struct strings){ headers, 3 };
-	SUCCEEDS(check_bed_make(&check, port, 1000));
+	SUCCEEDS(check_bed_make(&check, port, BED_LONG_MS));
 	CU_ASSERT_STRING_EQUAL(check_server_asked(server),
 		"OPTIONS /a/../healthz?x=1 HTTP/1.1\r\nHost: gone.invalid:8080\r\nUser-Agent: shuntd/" SHUNT_VERSION
 		"\r\nConnection: close\r\nX-Check: shunt\r\nAccept: text/plain\r\nX-Empty:\r\n\r\n");
@@ -80,15 +80,15 @@ static void test_request(void)
 	check.host = NULL;
 	check.path = (char *)"/";
 	check.method = (char *)"POST";
-	SUCCEEDS(check_bed_make(&check, port, 1000));
+	SUCCEEDS(check_bed_make(&check, port, BED_LONG_MS));
 	CU_ASSERT_PTR_NOT_NULL(strstr(check_server_asked(server), "POST / HTTP/1.1\r\n"));
 	CU_ASSERT_PTR_NOT_NULL(strstr(check_server_asked(server), "\r\nContent-Length: 0\r\n"));
 	check.method = (char *)"HEAD";
-	SUCCEEDS(check_bed_make(&check, port, 1000));
+	SUCCEEDS(check_bed_make(&check, port, BED_LONG_MS));
 	CU_ASSERT_PTR_NOT_NULL(strstr(check_server_asked(server), "HEAD / HTTP/1.1\r\n"));
 	/* The handle that was used for these is as good as new. */
 	check.method = (char *)"GET";
-	SUCCEEDS(check_bed_make(&check, port, 1000));
+	SUCCEEDS(check_bed_make(&check, port, BED_LONG_MS));
 	snprintf(expected, sizeof(expected),
 		"GET / HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nUser-Agent: shuntd/" SHUNT_VERSION
 		"\r\nAccept: */*\r\nConnection: close\r\n\r\n", port);
@@ -105,16 +105,16 @@ static void test_body(void)
 	static char long_one[200000];
 
 	check.body = (char *)"^hel+o$|^status: (ok|fine)";
-	SUCCEEDS(meet(&check, SERVER_ANSWERS, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nstatus: ok", 1000));
-	SUCCEEDS(meet(&check, SERVER_ANSWERS, "HTTP/1.0 200 OK\r\n\r\nstatus: fine", 1000));
+	SUCCEEDS(meet(&check, SERVER_ANSWERS, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nstatus: ok", BED_LONG_MS));
+	SUCCEEDS(meet(&check, SERVER_ANSWERS, "HTTP/1.0 200 OK\r\n\r\nstatus: fine", BED_LONG_MS));
 	SUCCEEDS(meet(&check, SERVER_STAYS,
-		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nstat\r\n6\r\nus: ok\r\n0\r\nX-Trailer: 1\r\n\r\n", 1000));
-	v = meet(&check, SERVER_ANSWERS, "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nstatus: bad", 1000);
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nstat\r\n6\r\nus: ok\r\n0\r\nX-Trailer: 1\r\n\r\n", BED_LONG_MS));
+	v = meet(&check, SERVER_ANSWERS, "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nstatus: bad", BED_LONG_MS);
 	FAILS_ANSWERED(v, "the body does not match");
-	v = meet(&check, SERVER_ANSWERS, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 1000);
+	v = meet(&check, SERVER_ANSWERS, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", BED_LONG_MS);
 	FAILS_ANSWERED(v, "the body does not match");
 	/* Cut short. */
-	v = meet(&check, SERVER_ANSWERS, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nstatus: ok", 1000);
+	v = meet(&check, SERVER_ANSWERS, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nstatus: ok", BED_LONG_MS);
 	CU_ASSERT_EQUAL(v.outcome, CHECK_FAILED);
 	unit_note("cut short: %s", v.why);
 	/* Within the first 64 KiB it counts, after that it does not. */
@@ -125,7 +125,7 @@ static void test_body(void)
 		strcpy(long_one + length + 100000, "\n");
 		memcpy(long_one + length + at, "needle", 6);
 		check.body = (char *)"needle";
-		v = meet(&check, SERVER_ANSWERS, long_one, 1000);
+		v = meet(&check, SERVER_ANSWERS, long_one, BED_LONG_MS);
 		CU_ASSERT_EQUAL(v.outcome, at == 65000 ? CHECK_SUCCEEDED : CHECK_FAILED);
 	}
 	/* The C library alone would take fifteen seconds for this one. */
@@ -133,9 +133,9 @@ static void test_body(void)
 	memset(long_one + strlen(long_one), 'x', 65536);
 	long_one[65536] = '\0';
 	check.body = (char *)"x+y|x+z$";
-	v = meet(&check, SERVER_ANSWERS, long_one, 1000);
+	v = meet(&check, SERVER_ANSWERS, long_one, BED_LONG_MS);
 	FAILS_ANSWERED(v, "the body does not match");
-	CU_ASSERT(v.ms < 5000);
+	CU_ASSERT(v.ms < 10000);
 }
 
 static void test_faults(void)
@@ -151,38 +151,43 @@ static void test_faults(void)
 	CU_ASSERT(v.ms >= 50);
 	v = meet(&check, SERVER_DRIPS, OK, 400);
 	FAILS_ANSWERED(v, "connected, but no answer within 400ms");
-	v = meet(&check, SERVER_CLOSES, NULL, 1000);
+	v = meet(&check, SERVER_CLOSES, NULL, BED_LONG_MS);
 	CU_ASSERT_EQUAL(v.outcome, CHECK_FAILED);
 	unit_note("closes at once: %s", v.why);
-	v = meet(&check, SERVER_GREETS, "SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n", 1000);
+	v = meet(&check, SERVER_GREETS, "SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n", BED_LONG_MS);
 	CU_ASSERT_EQUAL(v.outcome, CHECK_FAILED);
 	unit_note("another protocol: %s", v.why);
 	CU_ASSERT_PTR_NOT_NULL(strstr(v.why, "the answer is not HTTP"));
-	v = meet(&check, SERVER_ANSWERS, "\x15\x03\x03\x00\x02\x02\x16", 1000);
+	v = meet(&check, SERVER_ANSWERS, "\x15\x03\x03\x00\x02\x02\x16", BED_LONG_MS);
 	CU_ASSERT_EQUAL(v.outcome, CHECK_FAILED);
 	unit_note("TLS: %s", v.why);
-	v = meet(&check, SERVER_ENDLESS, "HTTP/1.1 200 OK\r\n---X-Header: and one more\r\n", 2000);
+	v = meet(&check, SERVER_ENDLESS, "HTTP/1.1 200 OK\r\n---X-Header: and one more\r\n", BED_LONG_MS);
 	FAILS_ANSWERED(v, "more than 64 KiB of HTTP headers");
-	v = meet(&check, SERVER_ENDLESS, "HTTP/1.1 100 Continue\r\n\r\n---HTTP/1.1 100 Continue\r\n\r\n", 2000);
+	v = meet(&check, SERVER_ENDLESS, "HTTP/1.1 100 Continue\r\n\r\n---HTTP/1.1 100 Continue\r\n\r\n", BED_LONG_MS);
 	CU_ASSERT_EQUAL(v.outcome, CHECK_FAILED);
 	unit_note("always to be continued: %s", v.why);
-	v = meet(&check, SERVER_ENDLESS, "HTTP/1.1 200 OK\r\nX-Long: ---and without an end ", 2000);
+	v = meet(&check, SERVER_ENDLESS, "HTTP/1.1 200 OK\r\nX-Long: ---and without an end ", BED_LONG_MS);
 	FAILS_ANSWERED(v, "more than 64 KiB of HTTP headers");
-	v = meet(&check, SERVER_ENDLESS, "HTTP/1.1 200 OK\r\n: nonsense\r\n\x01\xff\xfe ---\r\n", 2000);
+	v = meet(&check, SERVER_ENDLESS, "HTTP/1.1 200 OK\r\n: nonsense\r\n\x01\xff\xfe ---\r\n", BED_LONG_MS);
 	unit_note("nonsense: %s", v.why);
 	/* Any number of bytes of a body: of no interest, or too many. */
-	v = meet(&check, SERVER_ENDLESS, "HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n---many bytes ", 2000);
+	v = meet(&check, SERVER_ENDLESS, "HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n---many bytes ", BED_LONG_MS);
 	SUCCEEDS(v);
 	strcpy(text, "HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n---");
 	memset(text + strlen(text), 'x', 16384);
 	text[16384 + 50] = '\0';
-	v = meet(&body, SERVER_ENDLESS, text, 2000);
+	v = meet(&body, SERVER_ENDLESS, text, BED_LONG_MS);
 	FAILS_ANSWERED(v, "the body does not match");
-	v = meet(&body, SERVER_ENDLESS, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n---X-Trailer: and one more\r\n", 2000);
+	v = meet(&body, SERVER_ENDLESS, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n---X-Trailer: and one more\r\n", BED_LONG_MS);
 	FAILS_ANSWERED(v, "more than 64 KiB of HTTP headers");
-	v = meet(&body, SERVER_STAYS, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nsome", 100);
+	/* The headers may not be there by then, if the machine has much else to do. */
+	for (int i = 0; i < 10; i++) {
+		v = meet(&body, SERVER_STAYS, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nsome", 100);
+		if (strstr(v.why, "of the body"))
+			break;
+	}
 	FAILS_ANSWERED(v, "connected, but not all of the body within 100ms");
-	v = meet(&check, SERVER_ENDLESS, "---HTTP/1.1 200 OK\r\n", 2000);
+	v = meet(&check, SERVER_ENDLESS, "---HTTP/1.1 200 OK\r\n", BED_LONG_MS);
 	unit_note("status lines without an end: %s", v.why);
 }
 
@@ -197,7 +202,7 @@ static void test_huge_is_not_read(void)
 	memset(text + strlen(text), 'x', 65536);
 	text[65536 + 50] = '\0';
 	server = check_server_new(SERVER_ENDLESS, text);
-	SUCCEEDS(check_bed_make(&check, check_server_port(server), 1000));
+	SUCCEEDS(check_bed_make(&check, check_server_port(server), BED_LONG_MS));
 	unit_note("%zu bytes were sent", check_server_sent(server));
 	CU_ASSERT(check_server_sent(server) < 16 << 20);
 	check_server_free(server);
@@ -289,7 +294,7 @@ static void test_cost(void)
 
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
 	for (int i = 0; i < COST_ROUNDS; i++)
-		CU_ASSERT_EQUAL_FATAL(check_bed_make(&check, port, 1000).outcome, CHECK_SUCCEEDED);
+		CU_ASSERT_EQUAL_FATAL(check_bed_make(&check, port, BED_LONG_MS).outcome, CHECK_SUCCEEDED);
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
 	unit_note("%.0f us of CPU a check",
 		((double)(after.tv_sec - before.tv_sec) * 1e9 + (double)(after.tv_nsec - before.tv_nsec)) /

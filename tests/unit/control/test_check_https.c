@@ -73,8 +73,8 @@ static void await_server(uint16_t port)
 {
 	const struct check tcp = { .type = CHECK_TCP };
 
-	for (int i = 0; i < 500; i++) {
-		if (check_bed_make(&tcp, port, 1000).outcome == CHECK_SUCCEEDED)
+	for (int i = 0; i < 3000; i++) {
+		if (check_bed_make(&tcp, port, BED_LONG_MS).outcome == CHECK_SUCCEEDED)
 			return;
 		usleep(10000);
 	}
@@ -89,7 +89,7 @@ static struct check_verdict meet(const struct check *check, const char *certific
 	struct check_verdict v;
 
 	await_server(port);
-	v = check_bed_make(check, port, 3000);
+	v = check_bed_make(check, port, BED_LONG_MS);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	return v;
@@ -215,13 +215,13 @@ static void test_no_tls(void)
 {
 	struct check check = usual();
 
-	ENDS(meet_other(&check, SERVER_GREETS, "SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n", 1000), CHECK_FAILED,
+	ENDS(meet_other(&check, SERVER_GREETS, "SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n", BED_LONG_MS), CHECK_FAILED,
 		"no TLS: ");
-	ENDS(meet_other(&check, SERVER_GREETS, "HTTP/1.1 400 Bad Request\r\n\r\n", 1000), CHECK_FAILED,
+	ENDS(meet_other(&check, SERVER_GREETS, "HTTP/1.1 400 Bad Request\r\n\r\n", BED_LONG_MS), CHECK_FAILED,
 		"no TLS: ");
 	ENDS(meet_other(&check, SERVER_SILENT, NULL, 100), CHECK_FAILED,
 		"connected, but TLS was not set up within 100ms");
-	ENDS(meet_other(&check, SERVER_CLOSES, NULL, 1000), CHECK_FAILED, "");
+	ENDS(meet_other(&check, SERVER_CLOSES, NULL, BED_LONG_MS), CHECK_FAILED, "");
 }
 
 /* A file of authorities is read once in a while, not for each check; and what is new in it is seen. */
@@ -238,11 +238,11 @@ static void test_authorities_kept(void)
 		const struct check *check = round ? &good : &system;
 		int rounds = 50;
 
-		check_bed_make(check, port, 3000);
+		check_bed_make(check, port, BED_LONG_MS);
 		clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
 		for (int i = 0; i < rounds; i++)
 			CU_ASSERT_EQUAL(
-				check_bed_make(check, port, 3000).outcome, round ? CHECK_SUCCEEDED : CHECK_FAILED);
+				check_bed_make(check, port, BED_LONG_MS).outcome, round ? CHECK_SUCCEEDED : CHECK_FAILED);
 		clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
 		unit_note("%.2f ms of CPU a check that trusts %s",
 			((double)(after.tv_sec - before.tv_sec) * 1e9 + (double)(after.tv_nsec - before.tv_nsec)) /

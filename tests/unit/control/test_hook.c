@@ -14,8 +14,9 @@
 #include "log.h"
 #include "unit.h"
 
-#define LIMIT_MS 300
-#define PATIENCE_MS 20000
+#define LIMIT_MS 120000 /* longer than patience: not reached */
+#define SHORT_LIMIT_MS 300
+#define PATIENCE_MS 60000
 
 static struct event_base *base;
 static struct model *model;
@@ -78,14 +79,19 @@ static void write_script(const char *body)
 	unlink(gate);
 }
 
-static struct hook *open_hook(const char *command)
+static struct hook *open_hook_with(const char *command, uint32_t limit_ms)
 {
 	struct hook *hook;
 
 	CU_ASSERT_EQUAL_FATAL(events_open(base), 0);
-	hook = hook_open(base, command, LIMIT_MS);
+	hook = hook_open(base, command, limit_ms);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(hook);
 	return hook;
+}
+
+static struct hook *open_hook(const char *command)
+{
+	return open_hook_with(command, LIMIT_MS);
 }
 
 static void close_hook(struct hook *hook)
@@ -141,13 +147,16 @@ static void one_that_hangs_is_ended(void)
 	uint64_t begun = now_ms();
 	struct hook *hook;
 
-	write_script("echo $4 >>$record; [ $4 != hang ] || while :; do sleep 1; done");
-	hook = open_hook(script);
+	write_script("[ $4 != hang ] || while :; do sleep 1; done; echo $4 >>$record");
+	hook = open_hook_with(script, SHORT_LIMIT_MS);
 	event_tell(EVENT_BACKEND_UP, NULL, web11, "hang");
-	event_tell(EVENT_BACKEND_UP, NULL, web11, "on");
-	CU_ASSERT_TRUE(await_lines(2));
-	CU_ASSERT_TRUE(now_ms() - begun >= LIMIT_MS);
-	CU_ASSERT_STRING_EQUAL(recorded(), "hang\non\n");
+	/* One of these has its say, even where others take so long that they are ended as well. */
+	for (int i = 0; i < 50; i++)
+		event_tell(EVENT_BACKEND_UP, NULL, web11, "on");
+	CU_ASSERT_TRUE(await_lines(1));
+	/* libevent's clock is the coarse one, up to a tick of the kernel's behind. */
+	CU_ASSERT_TRUE(now_ms() - begun >= SHORT_LIMIT_MS - 20);
+	CU_ASSERT_EQUAL(strncmp(recorded(), "on\n", 3), 0);
 	close_hook(hook);
 }
 
@@ -209,14 +218,14 @@ static void it_is_ended_with_the_daemon(void)
 	uint64_t begun = now_ms();
 	struct hook *hook;
 
-	write_script("echo $4 >>$record; sleep 9");
+	write_script("echo $4 >>$record; sleep 60");
 	hook = open_hook(script);
 	event_tell(EVENT_BACKEND_UP, NULL, web11, "first");
 	event_tell(EVENT_BACKEND_UP, NULL, web11, "second");
 	CU_ASSERT_TRUE(await_lines(1));
 	close_hook(hook);
 	CU_ASSERT_STRING_EQUAL(recorded(), "first\n");
-	CU_ASSERT_TRUE(now_ms() - begun < 5000);
+	CU_ASSERT_TRUE(now_ms() - begun < 30000);
 }
 
 int main(void)

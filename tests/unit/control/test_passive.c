@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "events.h"
 #include "unit.h"
@@ -27,6 +28,15 @@ static struct model *model;
 static struct passive *passive;
 static struct backend *backends[BACKENDS];
 static unsigned int asked_to_check; /* health_suspect() calls */
+static uint64_t suspected_ms;	    /* when the last of them was */
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
 
 static bool fake_worker(const struct forwarder *forwarder, uint32_t index, struct forwarder_worker *worker)
 {
@@ -52,6 +62,7 @@ void health_suspect(struct health *health, struct backend *backend)
 {
 	CU_ASSERT(backend->suspect);
 	asked_to_check++;
+	suspected_ms = now_ms();
 }
 
 static void begin(bool wants_passive, enum check_type type)
@@ -106,6 +117,15 @@ static void flow(unsigned int ms, unsigned int dead)
 	}
 }
 
+/* Until the second one, which completes none, is suspect; for ten seconds at the most. */
+static void flow_until_suspect(void)
+{
+	uint64_t end = now_ms() + 10000;
+
+	while (!backends[1]->suspect && now_ms() < end)
+		flow(ROUND_MS, 2);
+}
+
 static unsigned int suspects(void)
 {
 	unsigned int n = 0;
@@ -120,7 +140,8 @@ static void a_dead_one_is_suspect(void)
 	begin(true, CHECK_TCP);
 	flow(500, 0);
 	CU_ASSERT_EQUAL(suspects(), 0);
-	flow(500, 2);
+	flow_until_suspect();
+	flow(100, 2);
 	CU_ASSERT(backends[1]->suspect);
 	CU_ASSERT_EQUAL(suspects(), 1);
 	CU_ASSERT_EQUAL(asked_to_check, 1);
@@ -133,7 +154,7 @@ static void a_dead_one_is_suspect(void)
 	CU_ASSERT_EQUAL(suspects(), 0);
 	CU_ASSERT_EQUAL(asked_to_check, 1);
 	/* It was right, so it may be suspected again at once. */
-	flow(500, 2);
+	flow_until_suspect();
 	CU_ASSERT(backends[1]->suspect);
 	end();
 }
@@ -161,16 +182,16 @@ static void a_refuted_one_is_held_off(void)
 {
 	begin(true, CHECK_TCP);
 	flow(500, 0);
-	flow(400, 2);
+	flow_until_suspect();
 	CU_ASSERT(backends[1]->suspect);
-	model_set_suspect(model, backends[1], false);
-	flow(900, 2);
-	CU_ASSERT(!backends[1]->suspect);
-	flow(600, 2);
-	CU_ASSERT(backends[1]->suspect);
-	model_set_suspect(model, backends[1], false);
-	flow(1800, 2);
-	CU_ASSERT(!backends[1]->suspect);
+	for (unsigned int hold_ms = 1000; hold_ms <= 2000; hold_ms *= 2) {
+		uint64_t refuted_ms = now_ms();
+
+		model_set_suspect(model, backends[1], false);
+		flow_until_suspect();
+		CU_ASSERT(backends[1]->suspect);
+		CU_ASSERT(suspected_ms - refuted_ms >= hold_ms);
+	}
 	end();
 }
 
