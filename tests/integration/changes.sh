@@ -64,8 +64,12 @@ for scheduler in maglev source-hash round-robin least-flows; do
 	expected="rs1 rs2 rs3"
 	[[ $scheduler != source-hash ]] || expected=$(http 1 192.0.2.81)
 	is "$scheduler" "$(http 30 192.0.2.81 | names)" "$expected"
-	[[ $scheduler != round-robin ]] ||
-		is "round robin's turns" "$(http 30 192.0.2.81 | sort | uniq -c | awk '{ print $1 }' | xargs)" "10 10 10"
+	if [[ $scheduler == round-robin ]]; then
+		turns=$(http 30 192.0.2.81 | sort | uniq -c | awk '{ print $1 }' | xargs)
+		# Each worker, or CPU, takes turns of its own.
+		off=$(is_xdp && nproc || echo 0)
+		for n in $turns; do ((n >= 10 - off && n <= 10 + off)) || fail "round robin's turns: $turns"; done
+	fi
 	refused 1 'p-' ctl pool del "p-$scheduler"
 	ctl vip del 192.0.2.81:80/tcp
 	ctl pool del "p-$scheduler"
