@@ -18,7 +18,7 @@ GOOD = b'{"jsonrpc":"2.0","id":7,"method":"status","params":{}}\n'
 
 
 class Client:
-    def __init__(self, timeout=5.0):
+    def __init__(self, timeout=30.0):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(timeout)
         self.socket.connect(path)
@@ -165,7 +165,7 @@ def binary():
     for _ in range(200):
         client = Client()
         client.send(dice.randbytes(dice.randint(1, 5000)) + b"\n")
-        client.socket.settimeout(1)
+        client.socket.settimeout(10)
         try:
             client.line()
         except (socket.timeout, UnicodeDecodeError, json.JSONDecodeError):
@@ -188,7 +188,7 @@ def no_reader():
 
 
 def many_requests():
-    client = Client(timeout=20)
+    client = Client(timeout=60)
     client.send(GOOD * 2000)
     for _ in range(2000):
         assert "result" in client.line()
@@ -200,7 +200,7 @@ def many_clients():
     clients, refused = [], 0
     for _ in range(1000):
         try:
-            clients.append(Client(timeout=10))
+            clients.append(Client(timeout=30))
         except OSError:
             refused += 1
     answered = closed = 0

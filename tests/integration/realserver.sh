@@ -25,14 +25,14 @@ conf.verb = 0
 def macs(answers, layer):
     return " ".join(sorted(r[Ether].src for _, r in answers if layer in r)) or "nobody"
 for target in ("192.0.2.80", "10.0.0.12"):
-    answers, _ = srp(Ether(dst="ff:ff:ff:ff:ff:ff") / ARP(pdst=target, psrc="10.0.0.1"), iface="lan", timeout=0.7, multi=True)
+    answers, _ = srp(Ether(dst="ff:ff:ff:ff:ff:ff") / ARP(pdst=target, psrc="10.0.0.1"), iface="lan", timeout=1.5, multi=True)
     print("arp", target, macs(answers, ARP))
 own = get_if_hwaddr("lan")
 for target in ("2001:db8::80", "2001:db8:a::12"):
     group = in6_getnsma(socket.inet_pton(socket.AF_INET6, target))
     for mac in (in6_getnsmac(group), "33:33:00:00:00:01"):
         answers, _ = srp(Ether(src=own, dst=mac) / IPv6(src="2001:db8:a::1", dst=socket.inet_ntop(socket.AF_INET6, group)) /
-                         ICMPv6ND_NS(tgt=target) / ICMPv6NDOptSrcLLAddr(lladdr=own), iface="lan", timeout=0.7, multi=True)
+                         ICMPv6ND_NS(tgt=target) / ICMPv6NDOptSrcLLAddr(lladdr=own), iface="lan", timeout=1.5, multi=True)
         print("nd", target, macs(answers, ICMPv6ND_NA))
 END
 is "answers" "$(on router /usr/bin/python3 "$scratch/ask.py" 2>/dev/null)" "arp 192.0.2.80 nobody

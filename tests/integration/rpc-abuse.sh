@@ -14,7 +14,7 @@ pid=$(pid_of shuntd)
 # Answered all the while, each time within eight seconds, of which a loaded machine may need some.
 cat >"$scratch/good-client.sh" <<END
 while [ ! -e "$scratch/stop" ]; do
-	timeout 8 shuntctl --socket "$run/shuntd.sock" --json status >/dev/null || echo "not answered"
+	timeout 30 shuntctl --socket "$run/shuntd.sock" --json status >/dev/null || echo "not answered"
 	sleep 0.02
 done
 END
