@@ -13,6 +13,7 @@ cut     every truncation of one frame of each kind
 Prints the number of frames sent. TCP and UDP checksums are wrong, so that a real server drops what reaches it.
 """
 import argparse
+import errno
 import os
 import random
 import socket
@@ -57,6 +58,18 @@ def consumed(iface):
         return int(file.read())
 
 
+def put(wire, frame):
+    """However full the way is: a veth loses what its other end has not taken yet, and says so."""
+    while True:
+        try:
+            wire.send(frame)
+            return
+        except OSError as error:
+            if error.errno != errno.ENOBUFS:
+                raise
+            time.sleep(0.001)
+
+
 def pace(iface, frames, rate):
     """Send them all, at most rate a second. A TAP's queue holds 1000 frames and loses what is more: never have
     more than some hundreds on the way into one, however slow this machine is just now."""
@@ -66,7 +79,7 @@ def pace(iface, frames, rate):
     start, sent = time.monotonic(), 0
     first = consumed(iface) if is_tap else 0
     for frame in frames:
-        wire.send(frame)
+        put(wire, frame)
         sent += 1
         if sent % 32 == 0:
             ahead = sent / rate - (time.monotonic() - start)

@@ -41,6 +41,17 @@ none_lost() { # WHAT
 	await 5 "$1: what was held is settled" settled
 	is "$1: expired" "$(counter fragment_expired)" "$expired"
 }
+# Now and then one waits in vain: a worker that had no CPU for half a second has its first, or a datagram's entry gave way
+# to the fifth in its place. Whoever asked asks again.
+few_lost() { # WHAT
+	local more
+
+	await 5 "$1: what was held is settled" settled
+	more=$(($(counter fragment_expired) - expired))
+	((more <= 100)) || fail "$1: $more of thousands expired"
+	echo "expired $more"
+	expired=$((expired + more))
+}
 expired=0
 
 step "the client's own kernel cuts what is too large for its cable"
@@ -53,10 +64,10 @@ ask_large() { # VIP
 for vip in "$vip4" "$vip6"; do
 	is "$vip, 8000 bytes" "$(ask_large "$vip")" "rs1 rs2 rs3"
 done
-(($(counter fragment_first) == 400)) || fail "fragment_first: $(counter fragment_first)"
-(($(counter fragment_later) + $(counter fragment_released) == 400 * 5)) ||
+(($(counter fragment_first) >= 400)) || fail "fragment_first: $(counter fragment_first)"
+(($(counter fragment_later) + $(counter fragment_released) >= 400 * 5)) ||
 	fail "fragment_later: $(counter fragment_later), released: $(counter fragment_released)"
-none_lost "large datagrams"
+few_lost "large datagrams"
 
 step "a ping in fragments is answered in fragments"
 on client ping -q -c 3 -i 0.2 -W 10 -s 6000 "$vip4" >/dev/null || fail "IPv4"
@@ -79,7 +90,7 @@ for order in straight interleaved reversed shuffled; do
 		is "UDP to $vip" "$(fragment client ask "$vip" 53 60 4 1400)" "rs1 rs2 rs3"
 		is "TCP to $vip" "$(fragment client upload "$vip" 7000 30 25000)" "rs1 rs2 rs3"
 	done
-	none_lost "$order"
+	few_lost "$order"
 	held=$(($(counter held_fragment) - held))
 	full=$(($(counter drop_fragment_full) - full))
 	echo "held $held, without room $full"

@@ -200,13 +200,13 @@ before=$(counter answered_echo) dropped=$(counter drop_echo_rate)
 cat >"$scratch/ping.py" <<'END'
 import socket, struct, sys
 sys.path.insert(0, sys.argv[1])
-from _generate import checksum, ether, ipv4
+from _generate import checksum, ether, ipv4, put
 wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
 wire.bind((sys.argv[2], 0))
 for number in range(200):
     body = struct.pack("!BBHHH", 8, 0, 0, 7, number) + b"x" * 8
     body = body[:2] + struct.pack("!H", checksum(body)) + body[4:]
-    wire.send(ether("02:00:00:00:00:02", 0x0800) + ipv4(socket.inet_aton("198.18.0.1"), socket.inet_aton("192.0.2.80"), 1, body))
+    put(wire, ether("02:00:00:00:00:02", 0x0800) + ipv4(socket.inet_aton("198.18.0.1"), socket.inet_aton("192.0.2.80"), 1, body))
 END
 began=${EPOCHREALTIME/[.,]/}
 on_wire /usr/bin/python3 "$scratch/ping.py" "$here" "$wire"

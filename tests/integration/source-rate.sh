@@ -20,7 +20,7 @@ limited_are() { (($(vip_field limited "$1") >= $2)); } # ADDR COUNT
 cat >"$scratch/syns.py" <<'END'
 import socket, sys
 sys.path.insert(0, sys.argv[1])
-from _generate import ether, ipv4, ipv6, tcp, udp
+from _generate import ether, ipv4, ipv6, put, tcp, udp
 iface, mac, proto, count, source, vip, first = sys.argv[2:9]
 wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
 wire.bind((iface, 0))
@@ -32,7 +32,7 @@ for number in range(int(count)):
         packet = ether(mac, 0x86DD) + ipv6(socket.inet_pton(socket.AF_INET6, source), socket.inet_pton(socket.AF_INET6, vip), number, segment)
     else:
         packet = ether(mac, 0x0800) + ipv4(socket.inet_aton(source), socket.inet_aton(vip), number, segment)
-    wire.send(packet)
+    put(wire, packet)
 END
 send() { on_wire /usr/bin/python3 "$scratch/syns.py" "$here" "$wire" "$lb_mac" "$1" "$2" "$3" "$4" "${5-20000}"; }
 
