@@ -18,7 +18,7 @@ vip() { # ADDR FIELD
 }
 warned() { json status '.warnings[]' | grep -cF "$1"; }
 connect() { # NAME VIP PER_SECOND SECONDS
-	background "$1" ip netns exec "${prefix}client" "$build/tests/bench/steady_connect" "$2" 80 "$3" "$4" 5
+	background "$1" ip netns exec "${prefix}client" "$build/tests/bench/steady_connect" "$2" 80 "$3" "$4" 15
 }
 failed() { awk '$2 < 0' "$scratch/$1" | wc -l; }
 reload() { ctl reload >/dev/null; }
