@@ -23,7 +23,6 @@ odd     COUNT fragments that no host sends: "tiny" first ones, TCP at offset 8 (
 IPv4 and IPv6 alike.
 """
 import argparse
-import errno
 import fcntl
 import hashlib
 import os
@@ -35,6 +34,8 @@ import subprocess
 import sys
 import threading
 import time
+
+from _generate import put
 
 PIECE = 256  # bytes of the datagram in a fragment
 BATCH = 16
@@ -108,18 +109,6 @@ def raw_socket(iface):
     return out
 
 
-def send_all(out, frame):
-    """However full the queue is."""
-    while True:
-        try:
-            out.send(frame)
-            return
-        except OSError as error:
-            if error.errno != errno.ENOBUFS:
-                raise
-            time.sleep(0.001)
-
-
 def open_tun(vips):
     tun = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
     fcntl.ioctl(tun, TUNSETIFF, struct.pack("16sH", b"fragments", IFF_TUN | IFF_NO_PI))
@@ -151,7 +140,7 @@ def relay(options):
             elif until is not None and not ready:
                 break
         for packet in ordered(batch, order):
-            send_all(out, ether(mac, packet, options.tags))
+            put(out, ether(mac, packet, options.tags))
         # What has come before its first fragment waits in a room that is not large.
         if order != "straight":
             time.sleep(GATHER_S)
@@ -260,7 +249,7 @@ def odd(options):
             sent = [make(packet(i, 17, i & 1), number + i, 0, udp, 1),
                     make(packet(i, 17, i & 1), number + i, 56, bytes(64), 0)]
         for fragment in sent:
-            send_all(out, ether(mac, fragment, False))
+            put(out, ether(mac, fragment, False))
 
 
 def main():
