@@ -41,14 +41,14 @@ none_lost() { # WHAT
 	await 5 "$1: what was held is settled" settled
 	is "$1: expired" "$(counter fragment_expired)" "$expired"
 }
-# Now and then one waits in vain: a worker that had no CPU for half a second has its first, or a datagram's entry gave way
-# to the fifth in its place. Whoever asked asks again.
+# Of thousands a datagram or two: seen once, of one datagram, and not explained for certain. A worker may have had no CPU
+# for half a second while the first lay in its queue, or the entry have given way to the fifth in its place.
 few_lost() { # WHAT
 	local more
 
 	await 5 "$1: what was held is settled" settled
 	more=$(($(counter fragment_expired) - expired))
-	((more <= 100)) || fail "$1: $more of thousands expired"
+	((more <= 10)) || fail "$1: $more of thousands expired"
 	echo "expired $more"
 	expired=$((expired + more))
 }
@@ -64,10 +64,10 @@ ask_large() { # VIP
 for vip in "$vip4" "$vip6"; do
 	is "$vip, 8000 bytes" "$(ask_large "$vip")" "rs1 rs2 rs3"
 done
-(($(counter fragment_first) >= 400)) || fail "fragment_first: $(counter fragment_first)"
-(($(counter fragment_later) + $(counter fragment_released) >= 400 * 5)) ||
+(($(counter fragment_first) == 400)) || fail "fragment_first: $(counter fragment_first)"
+(($(counter fragment_later) + $(counter fragment_released) == 400 * 5)) ||
 	fail "fragment_later: $(counter fragment_later), released: $(counter fragment_released)"
-few_lost "large datagrams"
+none_lost "large datagrams"
 
 step "a ping in fragments is answered in fragments"
 on client ping -q -c 3 -i 0.2 -W 10 -s 6000 "$vip4" >/dev/null || fail "IPv4"

@@ -25,7 +25,7 @@ await 5 "all $sent frames are received" all_received
 await 5 "verdicts add up to what was received" accounted_for
 
 step "random bytes, while clients are served"
-background wrk ip netns exec "${prefix}client" wrk -t 1 -c 4 -d 6s --timeout 10s -H 'Connection: close' "http://$vip4/"
+background wrk ip netns exec "${prefix}client" wrk -t 1 -c 4 -d 6s --timeout 4s -H 'Connection: close' "http://$vip4/"
 for seed in 1 2 3; do
 	before=$(counter received)
 	sent=$(generate random "$wire" "$lb_mac" 20000 --seed "$seed" --rate 15000)

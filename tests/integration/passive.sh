@@ -69,7 +69,7 @@ await 5 "rs2 is suspect, and down" is_out
 suspect_ms=$(($(when backend_suspect 10.0.0.12) - gone_ms)) down_ms=$(($(when backend_down 10.0.0.12) - gone_ms))
 step "suspect after $suspect_ms ms, down after $down_ms ms: $(events_of backend_suspect | gojq -r .text)"
 # By its checks alone, at one a second and three of them, it would take two seconds at the least.
-((down_ms < 2000)) || fail "down after $down_ms ms"
+((suspect_ms <= down_ms && down_ms < 2000)) || fail "suspect after $suspect_ms ms, down after $down_ms ms"
 
 step "what is past its handshake stays, whatever is repeated; what is half-open goes elsewhere"
 retried=$(counter flow_retried)

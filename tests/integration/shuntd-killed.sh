@@ -31,7 +31,7 @@ version=$(json status .snapshot)
 ctl save - >"$scratch/saved"
 
 step "traffic: new connections without pause, and UDP questions of which each needs its answer"
-background wrk ip netns exec "${prefix}client" wrk -t 1 -c 16 -d 8s --timeout 10s -H 'Connection: close' "http://$vip4/"
+background wrk ip netns exec "${prefix}client" wrk -t 1 -c 16 -d 8s --timeout 5s -H 'Connection: close' "http://$vip4/"
 background udp ip netns exec "${prefix}client" "$repo/scripts/lab-udp" ask "$vip4" 53 4000
 download long 900k "[$vip6]"
 await 5 "UDP flows" test -s "$scratch/udp"

@@ -23,7 +23,7 @@ is "UDP over IPv4" "$(udp 60 "$vip4" | names)" "rs1 rs2 rs3"
 is "idle workers" "$(json status '[.dataplane.workers[] | select(.packets == 0)] | length')" 0
 
 step "many connections at once, none fails"
-on client wrk -t 1 -c 50 -d 4s --timeout 10s "http://$vip4/" >"$scratch/wrk"
+on client wrk -t 1 -c 50 -d 4s --timeout 3s "http://$vip4/" >"$scratch/wrk"
 ! grep -E 'Socket errors|Non-2xx' "$scratch/wrk" || fail "$(<"$scratch/wrk")"
 
 step "a download goes on while two workers become one: the flow table is not a worker's own"

@@ -20,7 +20,7 @@ forwarded() { json counters .forwarded; }
 ready() { [[ $(json status .snapshot) -gt 0 ]] && ctl backend set dns 10.0.0.11 --weight 100 >/dev/null; }
 
 step "load: connections without pause, questions of which each needs its answer, and two downloads"
-background wrk ip netns exec "${prefix}client" wrk -t 1 -c 16 -d 14s --timeout 10s -H 'Connection: close' "http://$vip4/"
+background wrk ip netns exec "${prefix}client" wrk -t 1 -c 16 -d 14s --timeout 6s -H 'Connection: close' "http://$vip4/"
 background udp ip netns exec "${prefix}client" "$repo/scripts/lab-udp" ask "$vip4" 53 9000
 download four 600k
 download six 600k "[$vip6]"
